@@ -1,0 +1,59 @@
+internal import JSON
+internal import Kernel
+
+/// `linux.seccomp`: which system calls the container may make.
+package struct SeccompSpec: Sendable, Equatable {
+    package var defaultAction: String
+    package var defaultErrnoRet: UInt32?
+    package var architectures: [String] = []
+    package var flags: [String] = []
+    package var syscalls: [Rule] = []
+
+    /// One entry of `syscalls`.
+    package struct Rule: Sendable, Equatable {
+        package var names: [String]
+        package var action: String
+        package var errnoRet: UInt32?
+        package var args: [Argument] = []
+        /// Where it stands, for messages.
+        package let pointer: String
+    }
+
+    /// One condition on an argument.
+    package struct Argument: Sendable, Equatable {
+        package var index: UInt32
+        package var value: UInt64
+        package var valueTwo: UInt64
+        package var op: String
+    }
+
+    init(_ c: Cursor) throws(Failure) {
+        defaultAction = try c.required("defaultAction") { (c) throws(Failure) in try c.string() }
+        defaultErrnoRet = try c.optional("defaultErrnoRet") { (c) throws(Failure) in try c.integer() }
+        architectures = try c.list("architectures") { (c) throws(Failure) in try c.string() }
+        flags = try c.list("flags") { (c) throws(Failure) in try c.string() }
+        syscalls = try c.list("syscalls", Rule.init)
+        try refuse(c, ["listenerPath": "seccomp listeners", "listenerMetadata": "seccomp listeners"])
+    }
+}
+
+extension SeccompSpec.Rule {
+    init(_ c: Cursor) throws(Failure) {
+        names = try c.list("names") { (c) throws(Failure) in try c.string() }
+        guard !names.isEmpty else { throw c.failure("\"names\" is missing or empty") }
+        action = try c.required("action") { (c) throws(Failure) in try c.string() }
+        errnoRet = try c.optional("errnoRet") { (c) throws(Failure) in try c.integer() }
+        args = try c.list("args", SeccompSpec.Argument.init)
+        pointer = c.pointer
+    }
+}
+
+extension SeccompSpec.Argument {
+    init(_ c: Cursor) throws(Failure) {
+        index = try c.required("index") { (c) throws(Failure) in try c.integer() }
+        guard index < 6 else { throw c.failure("a system call has six arguments, there is none with index \(index)") }
+        value = try c.required("value") { (c) throws(Failure) in try c.integer() }
+        valueTwo = try c.optional("valueTwo") { (c) throws(Failure) in try c.integer() } ?? 0
+        op = try c.required("op") { (c) throws(Failure) in try c.string() }
+    }
+}

@@ -1,0 +1,143 @@
+package import Kernel
+
+extension Spec {
+    /// Everything that is wrong with this config, each with its place; empty when it can be run.
+    ///
+    /// Decoding has checked types and words; these rules look at more than one field.
+    package func problems() -> [Failure] {
+        rules.flatMap { $0() }
+    }
+
+    private var rules: [() -> [Failure]] {
+        [
+            versionProblems, rootProblems, processProblems, environmentProblems, mountProblems, namespaceProblems,
+            sysctlProblems, cgroupProblems, nameProblems,
+        ]
+    }
+
+    private func problem(_ pointer: String, _ reason: String) -> Failure {
+        Failure(.document(at: pointer, reason))
+    }
+
+    private func versionProblems() -> [Failure] {
+        let parts = ociVersion.split(separator: ".", omittingEmptySubsequences: false)
+        let numbers = parts.prefix(2).compactMap { UInt($0) }
+        guard parts.count >= 3, numbers.count == 2, numbers[0] == 1 else {
+            return [problem("/ociVersion", "\"\(ociVersion)\" is not a version 1 of the specification")]
+        }
+        return []
+    }
+
+    private func rootProblems() -> [Failure] {
+        guard let root else { return [problem("/root", "\"root\" is missing")] }
+        if root.path.isEmpty { return [problem("/root/path", "the path is empty")] }
+        guard root.path == "/" else { return [] }
+        var found: [Failure] = []
+        if root.readonly { found.append(problem("/root/readonly", "the host's root cannot be made read-only")) }
+        if !linux.devices.isEmpty {
+            found.append(problem("/linux/devices", "no device is made in the host's root"))
+        }
+        return found
+    }
+
+    private func processProblems() -> [Failure] {
+        guard let process else { return [problem("/process", "\"process\" is missing")] }
+        var found: [Failure] = []
+        if process.args.isEmpty { found.append(problem("/process/args", "args must not be empty")) }
+        if process.args.first == "" && annotation(Meaning.executable) == nil {
+            found.append(problem("/process/args/0", "the executable is empty"))
+        }
+        if !process.cwd.hasPrefix("/") {
+            found.append(problem("/process/cwd", "Cwd must be an absolute path, \"\(process.cwd)\" is not"))
+        }
+        if let score = process.oomScoreAdj, !(-1000...1000).contains(score) {
+            found.append(problem("/process/oomScoreAdj", "\(score) is outside -1000 to 1000"))
+        }
+        var seen: Set<String> = []
+        for (index, limit) in process.rlimits.enumerated() where !seen.insert(limit.type).inserted {
+            found.append(problem("/process/rlimits/\(index)", "\"\(limit.type)\" is given twice"))
+        }
+        return found
+    }
+
+    private func environmentProblems() -> [Failure] {
+        (process?.env ?? []).enumerated().compactMap { index, entry in
+            guard let equals = entry.firstIndex(of: "=") else {
+                return problem("/process/env/\(index)", "\"\(entry)\" has no \"=\"")
+            }
+            return equals == entry.startIndex ? problem("/process/env/\(index)", "the name is empty") : nil
+        }
+    }
+
+    private func mountProblems() -> [Failure] {
+        var found: [Failure] = []
+        for (index, mount) in mounts.enumerated() where !mount.destination.hasPrefix("/") {
+            found.append(problem("/mounts/\(index)/destination", "\"\(mount.destination)\" is relative"))
+        }
+        let ownsMounts = linux.namespace(.mount) != nil
+        if !ownsMounts {
+            let why = "without a mount namespace of its own the container would change the host's mounts"
+            found.append(problem("/linux/namespaces", why))
+        }
+        return found
+    }
+
+    private func namespaceProblems() -> [Failure] {
+        var found: [Failure] = []
+        var seen: Set<NamespaceKind> = []
+        for (index, namespace) in linux.namespaces.enumerated() where !seen.insert(namespace.kind).inserted {
+            let words = "\"\(namespace.kind.rawValue)\" is given twice"
+            found.append(problem("/linux/namespaces/\(index)", words))
+        }
+        if (hostname != nil || domainname != nil) && linux.namespace(.uts) == nil {
+            let words = "unable to set it without a private UTS namespace"
+            found.append(problem(hostname != nil ? "/hostname" : "/domainname", words))
+        }
+        return found
+    }
+
+    private func sysctlProblems() -> [Failure] {
+        linux.sysctl.compactMap { entry in
+            let pointer = "/linux/sysctl/\(entry.name)"
+            guard let kind = SysctlScope.namespace(of: entry.name) else {
+                return problem(pointer, "\"\(entry.name)\" belongs to no namespace: it would change the host")
+            }
+            if linux.namespace(kind) == nil {
+                return problem(pointer, "\"\(entry.name)\" needs a \(kind.rawValue) namespace of the container's own")
+            }
+            return nil
+        }
+    }
+
+    private func cgroupProblems() -> [Failure] {
+        guard let path = linux.cgroupsPath else { return [] }
+        let steps = path.split(separator: "/", omittingEmptySubsequences: true)
+        if steps.isEmpty { return [problem("/linux/cgroupsPath", "\"\(path)\" is the root of the hierarchy")] }
+        if steps.contains("..") || steps.contains(".") {
+            return [problem("/linux/cgroupsPath", "\"\(path)\" leaves its hierarchy")]
+        }
+        if path.contains("\n") { return [problem("/linux/cgroupsPath", "the path holds a line break")] }
+        return []
+    }
+
+    private func nameProblems() -> [Failure] {
+        [("/hostname", hostname), ("/domainname", domainname)].compactMap { pointer, name in
+            guard let name, name.utf8.count > 64 else { return nil }
+            return problem(pointer, "the name has \(name.utf8.count) bytes, the kernel takes 64")
+        }
+    }
+}
+
+/// Which namespace a sysctl belongs to; only such ones may be set for a container.
+package enum SysctlScope {
+    package static func namespace(of name: String) -> NamespaceKind? {
+        let dotted = name.replacing("/", with: ".")
+        if dotted.split(separator: ".", omittingEmptySubsequences: false).contains("") { return nil }
+        if dotted.hasPrefix("net.") { return .network }
+        if dotted.hasPrefix("fs.mqueue.") { return .ipc }
+        if dotted == "kernel.domainname" || dotted == "kernel.hostname" { return .uts }
+        let ipc = ["kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem", "kernel.shmall", "kernel.shmmax"]
+        if ipc.contains(dotted) || dotted == "kernel.shmmni" || dotted == "kernel.shm_rmid_forced" { return .ipc }
+        return nil
+    }
+}
