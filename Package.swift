@@ -30,8 +30,11 @@ let package = Package(
         .target(
             name: "CKernel",
             cSettings: [.define("_GNU_SOURCE"), .unsafeFlags(["-Wall", "-Wextra", "-Werror", "-O2"])]),
+        .target(
+            name: "CStart", cSettings: [.define("_GNU_SOURCE"), .unsafeFlags(["-Wall", "-Wextra", "-Werror", "-O2"])]),
         .systemLibrary(name: "CJSON", pkgConfig: "json-c", providers: [.apt(["libjson-c-dev"])]),
         .systemLibrary(name: "CSeccomp", pkgConfig: "libseccomp", providers: [.apt(["libseccomp-dev"])]),
+        .systemLibrary(name: "CGetopt"),
         .systemLibrary(name: "CCap", pkgConfig: "libcap", providers: [.apt(["libcap-dev"])]),
 
         // mrun-init: compiled and embedded by the plugin, never linked into mrun.
@@ -42,15 +45,19 @@ let package = Package(
         module("Kernel", ["CKernel"]),
         module("JSON", ["CJSON", "Kernel"]),
         module("OCI", ["JSON", "Kernel"]),
+        module("CommandLine", ["JSON", "Kernel", "CGetopt"]),
         module("Mesos", ["OCI", "JSON", "Kernel"]),
         module("Plan", ["OCI", "Kernel"]),
         module("Cgroups", ["OCI", "JSON", "Kernel", "CKernel"]),
         module("Runtime", ["Plan", "Cgroups", "OCI", "JSON", "Kernel", "CKernel", "CSeccomp", "CCap", "InitBinary"]),
         .executableTarget(
-            name: "mrun", dependencies: ["Runtime", "Mesos", "Cgroups", "OCI", "JSON", "Kernel", "CKernel"],
+            name: "mrun",
+            dependencies: ["CommandLine", "Runtime", "Mesos", "Cgroups", "OCI", "JSON", "Kernel", "CKernel", "CStart"],
             swiftSettings: strict + [.unsafeFlags(["-static-executable"])],
             linkerSettings: [
                 .unsafeFlags(["-static-executable", "-Xlinker", "--gc-sections", "-Xlinker", "-s"])
             ]),
+
+        tests("CommandLine", ["Kernel", "JSON"]),
     ]
 )

@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <linux/sched.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -54,7 +53,3 @@ long sys_pidfd_exit_status(int pidfd, int *status) {
     *status = info.exit_code;
     return 1;
 }
-
-// A static Swift binary asks for its own path before main and aborts where /proc is not mounted, unless SWIFT_ROOT is
-// set. mrun reads no resources from there. The variable is taken out again before main, so that no hook inherits it.
-__attribute__((constructor(101))) static void spare_the_runtime_its_path(void) { setenv("SWIFT_ROOT", "/", 0); }

@@ -1,0 +1,65 @@
+package import Kernel
+
+/// What the options before the command say.
+package struct Settings: Sendable, Equatable {
+    /// Where the state of containers is, unless `--root` says otherwise.
+    package static let defaultRoot = "/run/mrun"
+
+    /// The folder of all containers' state, absolute.
+    package var root = Settings.defaultRoot
+    /// Whether `--root` was given: then a folder that is missing is an error to `list`.
+    package var isRootGiven = false
+    /// Where messages go; `nil`: standard error.
+    package var logFile: String?
+    package var logFormat = Log.Format.text
+    package var isDebugging = false
+    /// `--systemd-cgroup`: every call takes it, creating a container refuses it.
+    package var wantsSystemd = false
+    package var wantsHelp = false
+    package var wantsVersion = false
+
+    package init() {}
+
+    /// Reads the options before the command.
+    ///
+    /// - Returns: the command's name and what follows it; empty where there is none.
+    package mutating func read(_ words: [String]) throws(Failure) -> [String] {
+        let arguments = try Command.global.parse(words)
+        logFile = arguments.value("log")
+        isDebugging = arguments.flag("debug")
+        wantsSystemd = arguments.flag("systemd-cgroup")
+        wantsHelp = arguments.flag("help")
+        wantsVersion = arguments.flag("version")
+        if let format = arguments.value("log-format") {
+            guard let known = Log.Format(rawValue: format) else {
+                throw .refused("invalid log-format: \(format)")
+            }
+            logFormat = known
+        }
+        if let given = arguments.value("root") {
+            guard !given.isEmpty else { throw .refused("option \"--root\" wants a folder") }
+            guard given.utf8.contains(where: { $0 != UInt8(ascii: "/") }) else {
+                throw .refused("Option --root argument should not be set to /")
+            }
+            root = try Files.absolute(given)
+            isRootGiven = true
+        }
+        return arguments.positionals
+    }
+}
+
+/// One call of one command: all that its body gets to see.
+package struct Invocation: Sendable {
+    /// What mrun was called as, without folders.
+    package let program: String
+    package let settings: Settings
+    package let arguments: Arguments
+    package let log: Log
+
+    package init(program: String, settings: Settings, arguments: Arguments, log: Log) {
+        self.program = program
+        self.settings = settings
+        self.arguments = arguments
+        self.log = log
+    }
+}

@@ -1,0 +1,174 @@
+extension Command {
+    /// All commands, in the order of help.
+    package static var all: [Command] {
+        [
+            create, start, run, kill, delete, exec, ps, pause, resume, state, list, wait, stats, events, spec,
+            translate, completion, helpCommand,
+        ]
+    }
+
+    /// The command called `name`.
+    ///
+    /// A switch, so that a call builds the one row that it needs.
+    package static func named(_ name: String) -> Command? {
+        switch name {
+        case "create": create
+        case "start": start
+        case "run": run
+        case "kill": kill
+        case "delete": delete
+        case "exec": exec
+        case "ps": ps
+        case "pause": pause
+        case "resume": resume
+        case "state": state
+        case "list": list
+        case "wait": wait
+        case "stats": stats
+        case "events": events
+        case "spec": spec
+        case "translate": translate
+        case "completion": completion
+        case "help": helpCommand
+        default: nil
+        }
+    }
+
+    /// What stands before the command; its one positional is the command, and ends these options.
+    static let global = Command(
+        "", .help, "Open Container Initiative runtime that speaks Mesos", example: "--root /run/mrun list",
+        Positionals("COMMAND [ARGUMENT ...]", 0, nil, [.command], endOptions: true),
+        [
+            .value(
+                "root", nil, "DIR", .folder,
+                "keep the containers' state in DIR (default: \(Settings.defaultRoot))"),
+            .value("log", nil, "FILE", .file, "append messages to FILE (default: standard error)"),
+            .value("log-format", nil, "FORMAT", .words(["text", "json"]), "text or json (default: text)"),
+            .flag("debug", nil, "log what is being done, too"),
+            .flag("systemd-cgroup", nil, "cgroupsPath is slice:prefix:name (not supported by this version)"),
+            .flag("version", "v", "print the version"),
+        ])
+
+    private static let bundle = Option.value(
+        "bundle", "b", "DIR", .folder, "the bundle (default: the working directory)")
+    private static let pidFile = Option.value("pid-file", nil, "FILE", .file, "write the task's pid to FILE")
+    private static var creation: [Option] {
+        [
+            bundle, pidFile,
+            .flag("no-new-keyring", nil, "keep the session keyring of the caller"),
+            .flag("init", nil, "keep mrun-init as pid 1: it reaps, forwards signals and records the exit"),
+        ]
+    }
+
+    static let create = Command(
+        "create", .lifecycle, "set up a container that waits for start",
+        example: "create --bundle /srv/web --pid-file /run/web.pid web", .newContainer, creation)
+
+    static let start = Command(
+        "start", .lifecycle, "let the task of a created container run", example: "start web", .container)
+
+    static let run = Command(
+        "run", .lifecycle, "create a container, start it, and wait for its end",
+        example: "run --bundle /srv/web web", .newContainer,
+        creation + [
+            .flag("detach", "d", "return as soon as the task runs"),
+            .flag("keep", nil, "do not delete the container after its end"),
+        ])
+
+    static let kill = Command(
+        "kill", .lifecycle, "send a signal (default: SIGTERM) to the task", example: "kill web KILL",
+        Positionals("ID [SIGNAL]", 1, 2, [.container, .signal], endOptions: true),
+        [.flag("all", "a", "send it to every process of the container")])
+
+    static let delete = Command(
+        "delete", .lifecycle, "remove what is left of a stopped container", example: "delete --force web",
+        .container,
+        [.flag("force", "f", "kill the container first if it still runs")])
+
+    static let exec = Command(
+        "exec", .processes, "run one more process in a container", example: "exec --env DEBUG=1 web ps aux",
+        Positionals("ID COMMAND [ARGUMENT ...]", 2, nil, [.container], endOptions: true),
+        [
+            .value(
+                "env", "e", "NAME=VALUE", .anything, repeatable: true, "add a variable to the environment"),
+            .value("cwd", nil, "DIR", .anything, "the working directory, as a path in the container"),
+            .value("user", "u", "UID[:GID]", .anything, "run as these ids"),
+            .flag("detach", "d", "return as soon as the process runs"),
+            .value("pid-file", nil, "FILE", .file, "write the process's pid to FILE"),
+            .flag("no-new-privs", nil, "let the process gain no privileges"),
+        ])
+
+    static let ps = Command(
+        "ps", .processes, "list the processes of a container", example: "ps --format json web",
+        Positionals("ID [PS-ARGUMENT ...]", 1, nil, [.container], endOptions: true),
+        [.value("format", "f", "FORMAT", .words(["table", "json"]), "table or json (default: table)")])
+
+    static let pause = Command(
+        "pause", .processes, "freeze every process of a container", example: "pause web", .container)
+
+    static let resume = Command(
+        "resume", .processes, "let a paused container go on", example: "resume web", .container)
+
+    static let state = Command(
+        "state", .observation, "print the state of a container as JSON", example: "state web", .container)
+
+    static let list = Command(
+        "list", .observation, "list the containers", example: "list --format json", .none,
+        [
+            .flag("quiet", "q", "print ids only"),
+            .value("format", "f", "FORMAT", .words(["table", "json"]), "table or json (default: table)"),
+        ])
+
+    static let wait = Command(
+        "wait", .observation, "wait for the task's end and print how it ended", example: "wait web",
+        .container)
+
+    static let stats = Command(
+        "stats", .observation, "print what a container uses, as JSON", example: "stats web", .container)
+
+    static let events = Command(
+        "events", .observation, "print statistics and out-of-memory events as they come",
+        example: "events --interval 10s web", .container,
+        [
+            .flag("stats", nil, "print the statistics once and return"),
+            .value(
+                "interval", nil, "DURATION", .anything,
+                "time between two statistics, like 500ms (default: 5s)"),
+        ])
+
+    static let spec = Command(
+        "spec", .documents, "write a config.json to begin with", example: "spec --bundle /srv/web", .none,
+        [.value("bundle", "b", "DIR", .folder, "write it into DIR (default: the working directory)")])
+
+    static let translate = Command(
+        "translate", .documents, "turn a Mesos TaskInfo into an OCI bundle",
+        example: "translate task.json --bundle /srv/web --isolation cgroups/cpu,cgroups/mem",
+        Positionals("TASK.json|-", 1, 1, [.file]),
+        [
+            .value("bundle", nil, "DIR", .folder, "write config.json into DIR"),
+            .value("output", nil, "FILE|-", .file, "write the config to FILE, or to standard output"),
+            .value("isolation", nil, "LIST", .anything, "the agent's isolators, separated by commas"),
+            .value(
+                "cgroups_root", nil, "NAME", .anything,
+                "the cgroup below which containers get theirs (default: mesos)"),
+            .agentFlag("cgroups_enable_cfs", "limit CPU time to the share, too"),
+            .agentFlag("cgroups_limit_swap", "limit memory and swap together"),
+            .value("sandbox_directory", nil, "PATH", .anything, "where the sandbox is in the container"),
+            .agentFlag("revocable_cpu_low_priority", "give revocable CPUs a low weight (default: true)"),
+            .value("container-id", nil, "ID", .anything, "the container's id (default: from the task)"),
+            .value("sandbox", nil, "DIR", .folder, "the task's sandbox on the host"),
+            .value("rootfs", nil, "DIR", .folder, "the unpacked image (default: the host's root filesystem)"),
+            .value(
+                "cgroup-version", nil, "VERSION", .words(["1", "2"]), "1 or 2 (default: as this host has it)"),
+            .flag("no-executor-overhead", nil, "do not add the resources of the command executor"),
+        ])
+
+    static let completion = Command(
+        "completion", .help, "print a script that completes mrun's command line",
+        example: "completion bash > /etc/bash_completion.d/mrun",
+        Positionals("bash|zsh|fish", 1, 1, [.words(["bash", "zsh", "fish"])]))
+
+    static let helpCommand = Command(
+        "help", .help, "show help, on a command if one is named", example: "help create",
+        Positionals("[COMMAND]", 0, 1, [.command]))
+}

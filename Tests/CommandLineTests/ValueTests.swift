@@ -1,0 +1,80 @@
+import Kernel
+import Testing
+
+@testable import CommandLine
+
+struct ValueTests {
+    @Test(arguments: [
+        ("KILL", 9), ("SIGKILL", 9), ("kill", 9), ("sigterm", 15), ("9", 9), ("0", 0), ("64", 64),
+        ("RTMIN", 34),
+        ("RTMIN+3", 37), ("SIGRTMIN+30", 64), ("RTMAX", 64), ("rtmax-14", 50), ("RTMAX-30", 34), ("IOT", 6),
+        ("POLL", 29),
+        ("CLD", 17),
+    ])
+    func `a signal is a number or a name in any case`(text: String, want: Int32) throws {
+        #expect(try Signals.number(text) == want)
+    }
+
+    @Test(arguments: [
+        "FOO", "", "SIG", "65", "-1", "+9", "9 ", "0x9", "RTMIN-1", "RTMIN+", "RTMIN+31", "RTMAX+1",
+        "RTMAX-31", "RT",
+        "RTMIN+1x", "SIGSIGKILL", "９", "99999999999", "RTMIN+-1",
+    ])
+    func `anything else is an unknown signal`(text: String) {
+        let failure = #expect(throws: Failure.self) { try Signals.number(text) }
+        #expect(failure?.message == "unknown signal \"\(text)\"")
+    }
+
+    @Test func `a number has the name that the kernel's manual uses`() throws {
+        #expect(Signals.name(9) == "SIGKILL")
+        #expect(Signals.name(6) == "SIGABRT")
+        #expect(Signals.name(40) == "40")
+        for number in Int32(1)...31 { #expect(try Signals.number(Signals.name(number)) == number) }
+    }
+
+    @Test func `a user is two numbers or one`() throws {
+        let both = try UserArgument("1000:100")
+        #expect(both.uid == 1000)
+        #expect(both.gid == 100)
+        let one = try UserArgument("0")
+        #expect(one.uid == 0)
+        #expect(one.gid == nil)
+        #expect(try UserArgument("4294967294").uid == 4_294_967_294)
+    }
+
+    @Test(arguments: [
+        "", "1:", ":1", ":", "-1", "+1", "4294967295", "4294967296", "1:4294967296", "root", "1:root", "1 ",
+        " 1", "1:2:3",
+        "1.0", "0x1", "01", "1\n", "１", "1,2",
+    ])
+    func `any other user is refused, never read in part`(text: String) {
+        #expect(throws: Failure.self) { try UserArgument(text) }
+    }
+
+    @Test(arguments: ["web", "a", "...", "_", "+x", "Web-1.2_3", String(repeating: "x", count: 1024)])
+    func `an id of the allowed letters is taken as it is`(text: String) throws {
+        #expect(try ContainerID(text).text == text)
+    }
+
+    @Test(arguments: [
+        "", ".", "..", "a/b", "/abs", "../x", "a b", "a\n", "*", "-x", "--force", "ü", "a\0b",
+        String(repeating: "x", count: 1025),
+    ])
+    func `an id that could name anything but one folder is refused`(text: String) {
+        #expect(throws: Failure.self) { try ContainerID(text) }
+    }
+
+    @Test(arguments: [
+        ("5s", 5_000_000_000), ("100ms", 100_000_000), ("1m30s", 90_000_000_000), ("0.5s", 500_000_000),
+        ("1h", 3_600_000_000_000),
+        ("3us", 3000), ("3µs", 3000), ("7ns", 7),
+    ])
+    func `a duration is written as Go writes it`(text: String, want: Int64) throws {
+        #expect(try Interval(text).nanoseconds == want)
+    }
+
+    @Test(arguments: ["", "5", "s", "0", "0s", "-1s", "5 s", "5x", "1e3s", "999999999h", "infs", "５s"])
+    func `no other duration is taken`(text: String) {
+        #expect(throws: Failure.self) { try Interval(text) }
+    }
+}
