@@ -7,10 +7,13 @@ let strict: [SwiftSetting] = [
     .enableUpcomingFeature("ExistentialAny"),
     .enableUpcomingFeature("InternalImportsByDefault"),
     .enableUpcomingFeature("MemberImportVisibility"),
+    // Regular expressions would come along with every `split`, and with them a megabyte.
+    .unsafeFlags(["-Xfrontend", "-disable-implicit-string-processing-module-import"]),
 ]
 
 /// A module of mrun; `tested` modules have a test target of their own.
-func module(_ name: String, _ dependencies: [Target.Dependency], plugins: [Target.PluginUsage] = []) -> Target {
+func module(_ name: String, _ dependencies: [Target.Dependency], plugins: [Target.PluginUsage] = []) -> Target
+{
     .target(name: name, dependencies: dependencies, swiftSettings: strict, plugins: plugins)
 }
 
@@ -31,7 +34,8 @@ let package = Package(
             name: "CKernel",
             cSettings: [.define("_GNU_SOURCE"), .unsafeFlags(["-Wall", "-Wextra", "-Werror", "-O2"])]),
         .target(
-            name: "CStart", cSettings: [.define("_GNU_SOURCE"), .unsafeFlags(["-Wall", "-Wextra", "-Werror", "-O2"])]),
+            name: "CStart",
+            cSettings: [.define("_GNU_SOURCE"), .unsafeFlags(["-Wall", "-Wextra", "-Werror", "-O2"])]),
         .systemLibrary(name: "CJSON", pkgConfig: "json-c", providers: [.apt(["libjson-c-dev"])]),
         .systemLibrary(name: "CSeccomp", pkgConfig: "libseccomp", providers: [.apt(["libseccomp-dev"])]),
         .systemLibrary(name: "CGetopt"),
@@ -49,10 +53,14 @@ let package = Package(
         module("Mesos", ["OCI", "JSON", "Kernel"]),
         module("Plan", ["OCI", "Kernel"]),
         module("Cgroups", ["OCI", "JSON", "Kernel", "CKernel"]),
-        module("Runtime", ["Plan", "Cgroups", "OCI", "JSON", "Kernel", "CKernel", "CSeccomp", "CCap", "InitBinary"]),
+        module(
+            "Runtime",
+            ["Plan", "Cgroups", "OCI", "JSON", "Kernel", "CKernel", "CSeccomp", "CCap", "InitBinary"]),
         .executableTarget(
             name: "mrun",
-            dependencies: ["CommandLine", "Runtime", "Mesos", "Cgroups", "OCI", "JSON", "Kernel", "CKernel", "CStart"],
+            dependencies: [
+                "CommandLine", "Runtime", "Mesos", "Cgroups", "OCI", "JSON", "Kernel", "CKernel", "CStart",
+            ],
             swiftSettings: strict + [.unsafeFlags(["-static-executable"])],
             linkerSettings: [
                 .unsafeFlags(["-static-executable", "-Xlinker", "--gc-sections", "-Xlinker", "-s"])

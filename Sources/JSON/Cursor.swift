@@ -1,7 +1,8 @@
 package import Kernel
 
-/// A place in a JSON document: a value and the JSON pointer (RFC 6901) that leads to it. Decoding through cursors makes
-/// every message name its place.
+/// A place in a JSON document: a value and the JSON pointer (RFC 6901) that leads to it.
+///
+/// Decoding through cursors makes every message name its place.
 package struct Cursor: Sendable {
     package let value: JSON
     package let pointer: String
@@ -13,7 +14,9 @@ package struct Cursor: Sendable {
 
     /// A reference token, escaped as RFC 6901 asks.
     package static func escaped(_ token: String) -> String {
-        guard token.utf8.contains(where: { $0 == UInt8(ascii: "~") || $0 == UInt8(ascii: "/") }) else { return token }
+        guard token.utf8.contains(where: { $0 == UInt8(ascii: "~") || $0 == UInt8(ascii: "/") }) else {
+            return token
+        }
         return token.map { $0 == "~" ? "~0" : $0 == "/" ? "~1" : String($0) }.joined()
     }
 
@@ -25,7 +28,9 @@ package struct Cursor: Sendable {
     /// The member `name`, or `nil` where it is missing or null.
     package func member(_ name: String) throws(Failure) -> Cursor? {
         guard case .object(let members) = value else { throw mismatch("an object") }
-        guard let member = members.first(where: { $0.name == name }), member.value != .null else { return nil }
+        guard let member = members.first(where: { $0.name == name }), member.value != .null else {
+            return nil
+        }
         return Cursor(member.value, at: pointer + "/" + Cursor.escaped(name))
     }
 

@@ -1,4 +1,6 @@
-/// A JSON value. Objects keep the order of their members, so that what mrun writes is the same every time.
+/// A JSON value.
+///
+/// Objects keep the order of their members, so that what mrun writes is the same every time.
 public indirect enum JSON: Hashable, Sendable {
     /// `null`
     case null

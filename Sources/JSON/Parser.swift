@@ -10,7 +10,8 @@ extension JSON {
     /// - Throws: one line that says what is wrong, and where.
     package static func parse(_ bytes: [UInt8]) throws(Failure) -> JSON {
         guard let length = Int32(exactly: bytes.count), length > 0 else {
-            throw Failure(.document(at: "", bytes.isEmpty ? "the document is empty" : "the document is too large"))
+            throw Failure(
+                .document(at: "", bytes.isEmpty ? "the document is empty" : "the document is too large"))
         }
         guard let tokener = json_tokener_new_ex(depthLimit) else { throw .refused("out of memory") }
         defer { json_tokener_free(tokener) }
@@ -21,7 +22,8 @@ extension JSON {
         defer { json_object_put(root) }
         let outcome = json_tokener_get_error(tokener)
         let end = Int(json_tokener_get_parse_end(tokener))
-        // json-c takes "null" and numbers at the top level for unfinished: more could follow. They are no documents.
+        // json-c takes "null" and numbers at the top level for unfinished: more could follow. They are no
+        // documents.
         guard outcome == json_tokener_success else {
             throw syntaxFailure(outcome, at: end, in: bytes)
         }
@@ -33,7 +35,9 @@ extension JSON {
 
     private static func isBlank(_ byte: UInt8) -> Bool { byte == 32 || (byte >= 9 && byte <= 13) }
 
-    private static func syntaxFailure(_ outcome: json_tokener_error, at end: Int, in bytes: [UInt8]) -> Failure {
+    private static func syntaxFailure(_ outcome: json_tokener_error, at end: Int, in bytes: [UInt8])
+        -> Failure
+    {
         if outcome == json_tokener_continue {
             return Failure(.document(at: "", "the document ends too early"))
         }

@@ -1,5 +1,7 @@
 extension JSON {
-    /// The document as text: on one line, or indented by `indent` blanks a level. No newline at the end.
+    /// The document as text: on one line, or indented by `indent` blanks a level.
+    ///
+    /// No newline at the end.
     public func text(indent: Int? = nil) -> String {
         var writer = Writer(indent: indent)
         writer.write(self, level: 0)

@@ -1,7 +1,9 @@
 internal import CKernel
 internal import Glibc
 
-/// An open file, owned: closed when the value goes. Every descriptor that mrun opens is close-on-exec.
+/// An open file, owned: closed when the value goes.
+///
+/// Every descriptor that mrun opens is close-on-exec.
 ///
 /// `deinit` does not run at `execve` or `_exit`; close-on-exec does that work.
 public struct FileDescriptor: ~Copyable, Sendable {
@@ -26,22 +28,12 @@ public struct FileDescriptor: ~Copyable, Sendable {
     package var procPath: String { "/proc/self/fd/\(raw)" }
 }
 
-/// The two ends of a socket pair or pipe.
-package struct Pair: ~Copyable {
-    package let first: FileDescriptor
-    package let second: FileDescriptor
-
-    /// Gives both ends away.
-    package consuming func split(_ body: (consuming FileDescriptor, consuming FileDescriptor) -> Void) {
-        body(first, second)
-    }
-}
-
 extension FileDescriptor {
     /// The directory to which relative paths refer in `open`: the working directory.
     package static var workingDirectory: Int32 { AT_FDCWD }
 
-    /// Opens `path` below `directory`, following symbolic links: for paths of the host that the caller trusts.
+    /// Opens `path` below `directory`, following symbolic links: for paths of the host that the caller
+    /// trusts.
     package static func open(
         _ path: String, at directory: Int32 = AT_FDCWD, flags: Int32 = O_RDONLY, mode: UInt32 = 0
     ) throws(Failure) -> FileDescriptor {
@@ -58,11 +50,13 @@ extension FileDescriptor {
         return FileDescriptor(adopting: try checked("open \"\(path)\"", answer))
     }
 
-    /// Two connected unix sockets.
-    package static func socketPair(type: Int32) throws(Failure) -> Pair {
+    /// Two connected unix sockets, close-on-exec.
+    ///
+    /// The caller adopts both: a tuple cannot hold owned descriptors.
+    package static func socketPair(type: Int32) throws(Failure) -> (Int32, Int32) {
         var ends: [Int32] = [-1, -1]
         try checked("socketpair", sys_socketpair(type, &ends))
-        return Pair(first: FileDescriptor(adopting: ends[0]), second: FileDescriptor(adopting: ends[1]))
+        return (ends[0], ends[1])
     }
 
     /// A file in memory; `executable` says whether it may be run from.
@@ -160,7 +154,8 @@ package struct FileStatus: Sendable, Equatable {
         device = raw.device
         inode = raw.inode
         deviceNumber = DeviceNumber(
-            major: UInt32(truncatingIfNeeded: raw.rdev_major), minor: UInt32(truncatingIfNeeded: raw.rdev_minor))
+            major: UInt32(truncatingIfNeeded: raw.rdev_major),
+            minor: UInt32(truncatingIfNeeded: raw.rdev_minor))
         size = raw.size
     }
 
@@ -169,7 +164,9 @@ package struct FileStatus: Sendable, Equatable {
     package var isSymbolicLink: Bool { mode & UInt32(S_IFMT) == UInt32(S_IFLNK) }
     package var isCharacterDevice: Bool { mode & UInt32(S_IFMT) == UInt32(S_IFCHR) }
 
-    /// The status of `path`; `nil` where there is nothing. A symbolic link at the end is not followed.
+    /// The status of `path`; `nil` where there is nothing.
+    ///
+    /// A symbolic link at the end is not followed.
     package static func of(_ path: String, at directory: Int32 = AT_FDCWD) throws(Failure) -> FileStatus? {
         var status = file_status()
         let answer = sys_status(directory, path, AT_SYMLINK_NOFOLLOW, &status)

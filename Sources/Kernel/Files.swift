@@ -35,13 +35,15 @@ package enum Files {
     }
 
     /// Writes `text` into an existing file with one write, as kernel files want it.
-    package static func write(_ text: String, to path: String, at directory: Int32 = AT_FDCWD) throws(Failure) {
+    package static func write(_ text: String, to path: String, at directory: Int32 = AT_FDCWD) throws(Failure)
+    {
         let file = try FileDescriptor.open(path, at: directory, flags: O_WRONLY)
         try attempting("write \"\(text)\" to \"\(path)\"") { () throws(Failure) in try file.write(text) }
     }
 
-    /// Puts `text` at `name` in `directory` in one step: a temporary file, synced, then renamed over it. A symbolic
-    /// link that is there is replaced, never followed.
+    /// Puts `text` at `name` in `directory` in one step: a temporary file, synced, then renamed over it.
+    ///
+    /// A symbolic link that is there is replaced, never followed.
     package static func replace(
         _ name: String, in directory: Int32, with text: String, mode: UInt32 = 0o600, sync: Bool
     ) throws(Failure) {
@@ -80,7 +82,9 @@ package enum Files {
 
     /// The names in the folder at `path`; empty where there is none.
     package static func names(inFolder path: String) throws(Failure) -> [String] {
-        guard let folder = try FileDescriptor.openIfPresent(path, flags: O_RDONLY | O_DIRECTORY) else { return [] }
+        guard let folder = try FileDescriptor.openIfPresent(path, flags: O_RDONLY | O_DIRECTORY) else {
+            return []
+        }
         return try names(in: folder.raw)
     }
 
@@ -99,8 +103,11 @@ package enum Files {
         return String(decoding: buffer[..<length].map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
-    /// `path` made absolute against the working directory; not normalised.
+    /// `path` made absolute against the working directory, without empty and `.` steps.
+    ///
+    /// `..` stays: what it means depends on links.
     package static func absolute(_ path: String) throws(Failure) -> String {
-        path.hasPrefix("/") ? path : try workingDirectory() + "/" + path
+        let whole = path.hasPrefix("/") ? path : try workingDirectory() + "/" + path
+        return "/" + whole.split(separator: "/").filter { $0 != "." }.joined(separator: "/")
     }
 }

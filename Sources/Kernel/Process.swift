@@ -1,7 +1,8 @@
 internal import CKernel
 internal import Glibc
 
-/// A process, known by its pid and its start time: a pid that the kernel has given to another process is not it.
+/// A process, known by its pid and its start time: a pid that the kernel has given to another process is not
+/// it.
 package struct ProcessIdentity: Sendable, Hashable {
     package let pid: Int32
     /// Field 22 of `/proc/PID/stat`: clock ticks after boot.
@@ -68,7 +69,8 @@ package struct ProcessStat: Sendable {
         // fields[0] is field 3 of proc(5).
         guard fields.count >= 22, let state = fields[0].utf8.first, let startTime = UInt64(fields[19]),
             let userTicks = UInt64(fields[11]), let systemTicks = UInt64(fields[12]),
-            let threads = UInt64(fields[17]), let residentPages = UInt64(fields[21]), let parent = Int32(fields[1])
+            let threads = UInt64(fields[17]), let residentPages = UInt64(fields[21]),
+            let parent = Int32(fields[1])
         else { return nil }
         self.state = state
         self.startTime = startTime
@@ -85,6 +87,9 @@ package struct ProcessHandle: ~Copyable, Sendable {
     package let descriptor: FileDescriptor
 
     package init(adopting descriptor: consuming FileDescriptor) { self.descriptor = descriptor }
+
+    /// Gives its descriptor away.
+    package consuming func take() -> FileDescriptor { descriptor }
 
     /// Sends `signal`.
     ///
@@ -114,7 +119,8 @@ package struct ProcessHandle: ~Copyable, Sendable {
         return WaitStatus(raw: status)
     }
 
-    /// The wait status that the kernel keeps for an ended process (Linux 6.15 and later); `nil` where it has none.
+    /// The wait status that the kernel keeps for an ended process (Linux 6.15 and later); `nil` where it has
+    /// none.
     package borrowing func exitStatus() throws(Failure) -> WaitStatus? {
         var status: Int32 = 0
         let answer = sys_pidfd_exit_status(descriptor.raw, &status)

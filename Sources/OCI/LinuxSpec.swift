@@ -25,7 +25,9 @@ package struct LinuxSpec: Sendable, Equatable {
         seccomp = try c.optional("seccomp", SeccompSpec.init)
         rootfsPropagation = try c.optional("rootfsPropagation") { (c) throws(Failure) in
             let word = try c.string()
-            let known = ["shared", "slave", "private", "unbindable", "rshared", "rslave", "rprivate", "runbindable"]
+            let known = [
+                "shared", "slave", "private", "unbindable", "rshared", "rslave", "rprivate", "runbindable",
+            ]
             guard known.contains(word) else { throw c.failure("\"\(word)\" is no mount propagation") }
             return word
         }
@@ -121,7 +123,9 @@ package struct DeviceSpec: Sendable, Hashable {
         kind = try c.required("type") { (c) throws(Failure) in try c.word() }
         let major: UInt32? = try c.optional("major") { (c) throws(Failure) in try c.integer() }
         let minor: UInt32? = try c.optional("minor") { (c) throws(Failure) in try c.integer() }
-        if kind != .fifo && (major == nil || minor == nil) { throw c.failure("a device needs major and minor") }
+        if kind != .fifo && (major == nil || minor == nil) {
+            throw c.failure("a device needs major and minor")
+        }
         number = DeviceNumber(major: major ?? 0, minor: minor ?? 0)
         mode = try c.optional("fileMode") { (c) throws(Failure) in try c.integer() } ?? 0o666
         uid = try c.optional("uid") { (c) throws(Failure) in try c.integer() } ?? 0

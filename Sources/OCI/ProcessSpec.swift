@@ -28,7 +28,8 @@ package struct ProcessSpec: Sendable, Equatable {
         noNewPrivileges = try c.optional("noNewPrivileges") { (c) throws(Failure) in try c.bool() } ?? false
         oomScoreAdj = try c.optional("oomScoreAdj") { (c) throws(Failure) in try c.integer() }
         if try c.optional("terminal", { (c) throws(Failure) in try c.bool() }) == true {
-            throw Failure(.document(at: c.pointer + "/terminal", "a terminal: not supported by this version of mrun"))
+            throw Failure(
+                .document(at: c.pointer + "/terminal", "a terminal: not supported by this version of mrun"))
         }
         try refuse(c, ProcessSpec.later)
     }
@@ -89,7 +90,8 @@ package struct UserSpec: Sendable, Hashable {
         .object([
             "uid": .integer(Int64(uid)), "gid": .integer(Int64(gid)),
             "umask": umask.map { .integer(Int64($0)) },
-            "additionalGids": additionalGids.isEmpty ? nil : .array(additionalGids.map { .integer(Int64($0)) }),
+            "additionalGids": additionalGids.isEmpty
+                ? nil : .array(additionalGids.map { .integer(Int64($0)) }),
         ])
     }
 }
@@ -148,9 +150,11 @@ package struct RlimitSpec: Sendable, Hashable {
     package var number: UInt32? { RlimitSpec.numbers.first { $0.0 == type }?.1 }
 
     private static let numbers: KeyValuePairs<String, UInt32> = [
-        "RLIMIT_CPU": 0, "RLIMIT_FSIZE": 1, "RLIMIT_DATA": 2, "RLIMIT_STACK": 3, "RLIMIT_CORE": 4, "RLIMIT_RSS": 5,
+        "RLIMIT_CPU": 0, "RLIMIT_FSIZE": 1, "RLIMIT_DATA": 2, "RLIMIT_STACK": 3, "RLIMIT_CORE": 4,
+        "RLIMIT_RSS": 5,
         "RLIMIT_NPROC": 6, "RLIMIT_NOFILE": 7, "RLIMIT_MEMLOCK": 8, "RLIMIT_AS": 9, "RLIMIT_LOCKS": 10,
-        "RLIMIT_SIGPENDING": 11, "RLIMIT_MSGQUEUE": 12, "RLIMIT_NICE": 13, "RLIMIT_RTPRIO": 14, "RLIMIT_RTTIME": 15,
+        "RLIMIT_SIGPENDING": 11, "RLIMIT_MSGQUEUE": 12, "RLIMIT_NICE": 13, "RLIMIT_RTPRIO": 14,
+        "RLIMIT_RTTIME": 15,
     ]
 
     var json: JSON {

@@ -16,15 +16,17 @@ package struct ResourceSpec: Sendable, Equatable {
     package init(_ c: Cursor) throws(Failure) {
         cpu = try c.optional("cpu", CPUResources.init) ?? CPUResources()
         memory = try c.optional("memory", MemoryResources.init) ?? MemoryResources()
-        pidsLimit = try c.optional("pids") { (c) throws(Failure) in
-            try c.optional("limit") { (c) throws(Failure) in try c.integer() }
-        } ?? nil
+        pidsLimit =
+            try c.optional("pids") { (c) throws(Failure) in
+                try c.optional("limit") { (c) throws(Failure) in try c.integer() }
+            } ?? nil
         devices = try c.list("devices", DeviceRule.init)
         unified = try c.optional("unified", ResourceSpec.unified) ?? []
         try refuse(
             c,
             [
-                "blockIO": "block I/O limits", "hugepageLimits": "huge page limits", "network": "network classes",
+                "blockIO": "block I/O limits", "hugepageLimits": "huge page limits",
+                "network": "network classes",
                 "rdma": "RDMA limits",
             ])
     }
@@ -33,7 +35,8 @@ package struct ResourceSpec: Sendable, Equatable {
     private static func unified(_ c: Cursor) throws(Failure) -> [Annotation] {
         var pairs: [Annotation] = []
         for member in try c.members() {
-            guard !member.name.isEmpty, !member.name.contains("/"), !member.name.hasPrefix("."), member.name.contains(".")
+            guard !member.name.isEmpty, !member.name.contains("/"), !member.name.hasPrefix("."),
+                member.name.contains(".")
             else { throw member.value.failure("\"\(member.name)\" is no cgroup v2 file") }
             pairs.append(Annotation(member.name, try member.value.string()))
         }
@@ -151,7 +154,9 @@ package struct DeviceRule: Sendable, Hashable {
     /// Of `r` (read), `w` (write), `m` (mknod).
     package var access: String
 
-    package init(allow: Bool, kind: Kind = .all, major: Int64? = nil, minor: Int64? = nil, access: String = "rwm") {
+    package init(
+        allow: Bool, kind: Kind = .all, major: Int64? = nil, minor: Int64? = nil, access: String = "rwm"
+    ) {
         self.allow = allow
         self.kind = kind
         self.major = major
@@ -164,19 +169,22 @@ package struct DeviceRule: Sendable, Hashable {
         kind = try c.optional("type") { (c) throws(Failure) in try c.word() } ?? .all
         major = try c.optional("major", DeviceRule.number) ?? nil
         minor = try c.optional("minor", DeviceRule.number) ?? nil
-        access = try c.optional("access") { (c) throws(Failure) in
-            let access = try c.string()
-            guard !access.isEmpty, access.allSatisfy({ "rwm".contains($0) }) else {
-                throw c.failure("\"\(access)\" is no combination of r, w and m")
-            }
-            return access
-        } ?? "rwm"
+        access =
+            try c.optional("access") { (c) throws(Failure) in
+                let access = try c.string()
+                guard !access.isEmpty, access.allSatisfy({ "rwm".contains($0) }) else {
+                    throw c.failure("\"\(access)\" is no combination of r, w and m")
+                }
+                return access
+            } ?? "rwm"
     }
 
     /// −1 means any, as the peers take it.
     private static func number(_ c: Cursor) throws(Failure) -> Int64? {
         let number: Int64 = try c.integer()
-        guard number >= -1, number <= Int64(UInt32.max) else { throw c.failure("\(number) is no device number") }
+        guard number >= -1, number <= Int64(UInt32.max) else {
+            throw c.failure("\(number) is no device number")
+        }
         return number == -1 ? nil : number
     }
 

@@ -51,7 +51,9 @@ extension SeccompSpec.Rule {
 extension SeccompSpec.Argument {
     init(_ c: Cursor) throws(Failure) {
         index = try c.required("index") { (c) throws(Failure) in try c.integer() }
-        guard index < 6 else { throw c.failure("a system call has six arguments, there is none with index \(index)") }
+        guard index < 6 else {
+            throw c.failure("a system call has six arguments, there is none with index \(index)")
+        }
         value = try c.required("value") { (c) throws(Failure) in try c.integer() }
         valueTwo = try c.optional("valueTwo") { (c) throws(Failure) in try c.integer() } ?? 0
         op = try c.required("op") { (c) throws(Failure) in try c.string() }

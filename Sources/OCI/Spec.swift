@@ -72,7 +72,8 @@ package enum Meaning {
     package static let stayingInit = "org.mrun.init"
     /// The file to execute when it is not `process.args[0]` (Mesos: `CommandInfo.value` with `shell: false`).
     package static let executable = "org.mrun.executable"
-    /// `untouched`: the task keeps the capabilities that mrun was started with, instead of `process.capabilities`.
+    /// `untouched`: the task keeps the capabilities that mrun was started with, instead of
+    /// `process.capabilities`.
     package static let capabilities = "org.mrun.capabilities"
     /// The v1 hierarchies (or v2 controllers) that the container joins, separated by commas; without it, all.
     package static let controllers = "org.mrun.cgroup.controllers"
@@ -80,7 +81,9 @@ package enum Meaning {
 
 /// `root`: the container's file system.
 package struct RootSpec: Sendable, Hashable {
-    /// Absolute, or relative to the bundle. `/` shares the host's.
+    /// Absolute, or relative to the bundle.
+    ///
+    /// `/` shares the host's.
     package var path: String
     package var readonly = false
 
@@ -121,14 +124,15 @@ package struct MountSpec: Sendable, Hashable {
 
     var json: JSON {
         .object([
-            "destination": .string(destination), "type": type.map(JSON.string), "source": source.map(JSON.string),
+            "destination": .string(destination), "type": type.map(JSON.string),
+            "source": source.map(JSON.string),
             "options": options.isEmpty ? nil : .array(options.map(JSON.string)),
         ])
     }
 }
 
-/// Refuses members that shape the container in a way that mrun does not bring about yet: better no container than
-/// another one than was asked for.
+/// Refuses members that shape the container in a way that mrun does not bring about yet: better no container
+/// than another one than was asked for.
 func refuse(_ c: Cursor, _ later: KeyValuePairs<String, String>) throws(Failure) {
     for (name, what) in later {
         guard let member = try c.member(name) else { continue }

@@ -10,7 +10,8 @@ extension Spec {
 
     private var rules: [() -> [Failure]] {
         [
-            versionProblems, rootProblems, processProblems, environmentProblems, mountProblems, namespaceProblems,
+            versionProblems, rootProblems, processProblems, environmentProblems, mountProblems,
+            namespaceProblems,
             sysctlProblems, cgroupProblems, nameProblems,
         ]
     }
@@ -33,7 +34,9 @@ extension Spec {
         if root.path.isEmpty { return [problem("/root/path", "the path is empty")] }
         guard root.path == "/" else { return [] }
         var found: [Failure] = []
-        if root.readonly { found.append(problem("/root/readonly", "the host's root cannot be made read-only")) }
+        if root.readonly {
+            found.append(problem("/root/readonly", "the host's root cannot be made read-only"))
+        }
         if !linux.devices.isEmpty {
             found.append(problem("/linux/devices", "no device is made in the host's root"))
         }
@@ -103,7 +106,8 @@ extension Spec {
                 return problem(pointer, "\"\(entry.name)\" belongs to no namespace: it would change the host")
             }
             if linux.namespace(kind) == nil {
-                return problem(pointer, "\"\(entry.name)\" needs a \(kind.rawValue) namespace of the container's own")
+                return problem(
+                    pointer, "\"\(entry.name)\" needs a \(kind.rawValue) namespace of the container's own")
             }
             return nil
         }
@@ -112,7 +116,9 @@ extension Spec {
     private func cgroupProblems() -> [Failure] {
         guard let path = linux.cgroupsPath else { return [] }
         let steps = path.split(separator: "/", omittingEmptySubsequences: true)
-        if steps.isEmpty { return [problem("/linux/cgroupsPath", "\"\(path)\" is the root of the hierarchy")] }
+        if steps.isEmpty {
+            return [problem("/linux/cgroupsPath", "\"\(path)\" is the root of the hierarchy")]
+        }
         if steps.contains("..") || steps.contains(".") {
             return [problem("/linux/cgroupsPath", "\"\(path)\" leaves its hierarchy")]
         }
@@ -131,13 +137,17 @@ extension Spec {
 /// Which namespace a sysctl belongs to; only such ones may be set for a container.
 package enum SysctlScope {
     package static func namespace(of name: String) -> NamespaceKind? {
-        let dotted = name.replacing("/", with: ".")
+        let dotted = String(name.map { $0 == "/" ? "." : $0 })
         if dotted.split(separator: ".", omittingEmptySubsequences: false).contains("") { return nil }
         if dotted.hasPrefix("net.") { return .network }
         if dotted.hasPrefix("fs.mqueue.") { return .ipc }
         if dotted == "kernel.domainname" || dotted == "kernel.hostname" { return .uts }
-        let ipc = ["kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem", "kernel.shmall", "kernel.shmmax"]
-        if ipc.contains(dotted) || dotted == "kernel.shmmni" || dotted == "kernel.shm_rmid_forced" { return .ipc }
+        let ipc = [
+            "kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem", "kernel.shmall", "kernel.shmmax",
+        ]
+        if ipc.contains(dotted) || dotted == "kernel.shmmni" || dotted == "kernel.shm_rmid_forced" {
+            return .ipc
+        }
         return nil
     }
 }

@@ -1,8 +1,8 @@
-// embed-init PROGRAM CONSTANT.swift COMMAND…: runs the command that makes a program, then writes the program's bytes as a
-// Swift constant.
+// embed-init PROGRAM CONSTANT.swift COMMAND…: runs the command that makes a program, then writes the
+// program's bytes as a Swift constant.
 //
-// As words and not as a string: a string literal is UTF-8, and an ELF file is not. An array of integer literals is laid out
-// by the compiler, so nothing is decoded when mrun runs.
+// As words and not as a string: a string literal is UTF-8, and an ELF file is not. An array of integer
+// literals is laid out by the compiler, so nothing is decoded when mrun runs.
 import Glibc
 
 func fail(_ path: String) -> Never {

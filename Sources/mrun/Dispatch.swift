@@ -9,9 +9,24 @@ enum Dispatch {
     /// The body of the command `name`.
     static func action(_ name: String) -> Action? {
         switch name {
+        case "create": CreateCommand.run
+        case "start": StartCommand.run
+        case "run": RunCommand.run
+        case "kill": KillCommand.run
+        case "delete": DeleteCommand.run
+        case "exec": ExecCommand.run
+        case "ps": PsCommand.run
+        case "pause": PauseCommand.run
+        case "resume": ResumeCommand.run
+        case "state": StateCommand.run
+        case "list": ListCommand.run
+        case "wait": WaitCommand.run
+        case "stats": StatsCommand.run
+        case "events": EventsCommand.run
+        case "spec": SpecCommand.run
         case "completion": CompletionCommand.run
         case "help": HelpCommand.run
-        default: PendingCommand.run
+        default: nil
         }
     }
 }

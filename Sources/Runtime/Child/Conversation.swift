@@ -1,0 +1,73 @@
+internal import CKernel
+internal import Glibc
+internal import Kernel
+
+/// What the creating process and its child say to each other over one socket pair, a message at a time.
+///
+///     child                  parent
+///                     <-     joined     (only when the child waits for its cgroups)
+///     ready | failed  ->
+///                     <-     proceed    the record is written; from here on `delete` finds everything
+///     [exec of mrun-init: the child's end closes]
+///     (or failed)     ->
+///
+/// Either side's end of the stream means that the other one has died: the child then exits, the parent cleans
+/// up.
+enum Word: UInt8 {
+    case joined = 74  // J
+    case proceed = 80  // P
+    case ready = 82  // R
+    case failed = 70  // F
+}
+
+/// One side of the conversation; the descriptor belongs to the `Launch`.
+struct Conversation {
+    let socket: Int32
+
+    func say(_ word: Word) throws(Failure) {
+        var byte = word.rawValue
+        try checked("tell \(word)", sys_write(socket, &byte, 1))
+    }
+
+    /// Tells a failure: its exit status, then the words.
+    func say(_ failure: Failure) throws(Failure) {
+        let status = UInt8(truncatingIfNeeded: failure.exitStatus ?? 0)
+        let bytes =
+            [Word.failed.rawValue, status] + Array(failure.message.utf8.prefix(Conversation.limit - 2))
+        let answer = bytes.withUnsafeBytes { buffer in
+            buffer.baseAddress.map { sys_write(socket, $0, buffer.count) } ?? 0
+        }
+        try checked("tell a failure", answer)
+    }
+
+    /// Waits for a word.
+    ///
+    /// - Returns: `nil` at the end of the stream.
+    /// - Throws: what the other side says has failed.
+    func hear() throws(Failure) -> Word? {
+        let message = try next()
+        return message.first.flatMap(Word.init(rawValue:))
+    }
+
+    /// Waits for a message of any kind; empty at the end of the stream.
+    ///
+    /// A told failure is thrown.
+    func next() throws(Failure) -> [UInt8] {
+        var answer = 0
+        let message = [UInt8](unsafeUninitializedCapacity: Conversation.limit) { buffer, filled in
+            guard let start = buffer.baseAddress else { return }
+            repeat { answer = sys_read(socket, start, buffer.count) } while answer == -Int(EINTR)
+            filled = max(0, answer)
+        }
+        // A peer that died with our word unread resets the connection: that too is its end.
+        if answer == -Int(ECONNRESET) { return [] }
+        try checked("hear", answer)
+        guard message.first == Word.failed.rawValue else { return message }
+        let status = message.count > 1 ? Int32(message[1]) : 0
+        throw Failure(
+            .refused(String(decoding: message.dropFirst(2), as: UTF8.self)),
+            exitStatus: status == 0 ? nil : status)
+    }
+
+    private static let limit = 8192
+}

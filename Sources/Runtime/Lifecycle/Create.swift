@@ -1,0 +1,224 @@
+internal import CKernel
+internal import Cgroups
+internal import Glibc
+internal import JSON
+public import Kernel
+internal import OCI
+internal import Plan
+
+/// What `create` and `run` take beside the bundle.
+public struct CreateOptions: Sendable {
+    /// The folder with `config.json`.
+    public var bundle: String
+    /// Where to write the init's pid.
+    public var pidFile: String?
+    /// Keep mrun-init as the container's init, whatever the config says.
+    public var stayingInit = false
+    /// Give the container a session keyring of its own.
+    public var newKeyring = true
+
+    /// Options for a bundle.
+    public init(bundle: String) { self.bundle = bundle }
+}
+
+extension Containers {
+    /// Creates a container: everything up to the task itself, which waits for `start`.
+    public func create(_ id: String, _ options: CreateOptions) throws(Failure) {
+        let creation = try Creation(id, options, store: store, startsAtOnce: false)
+        _ = try creation.carryOut(options)
+    }
+
+    /// Creates a container and starts its task at once.
+    ///
+    /// - Returns: a handle on the container's init.
+    func createAndStart(_ id: String, _ options: CreateOptions) throws(Failure) -> ProcessHandle {
+        let creation = try Creation(id, options, store: store, startsAtOnce: true)
+        return try creation.carryOut(options)
+    }
+}
+
+/// A config that has been read and found in order, with what the host adds to it.
+private struct Bundle {
+    let path: String
+    let configText: [UInt8]
+    let spec: Spec
+    let process: ProcessSpec
+    let rootfs: String
+
+    init(_ folder: String) throws(Failure) {
+        path = try Files.absolute(folder)
+        let file = path + "/config.json"
+        guard try FileStatus.of(path) != nil else {
+            throw .refused("bundle \"\(folder)\": no such directory")
+        }
+        guard try FileStatus.of(file) != nil else {
+            throw .refused("JSON specification file config.json not found in bundle \"\(folder)\"")
+        }
+        configText = try Files.readRegular(file)
+        let text = configText
+        spec = try attempting("config.json") { () throws(Failure) in
+            let spec = try Spec(Cursor(try JSON.parse(text)))
+            let problems = spec.problems()
+            guard let first = problems.first else { return spec }
+            if problems.count == 1 { throw first }
+            throw .refused(problems.map(\.message).joined(separator: "; "))
+        }
+        guard let process = spec.process, let root = spec.root else {
+            throw .refused("config.json: no process")
+        }
+        self.process = process
+        rootfs = try Files.absolute(root.path.hasPrefix("/") ? root.path : path + "/" + root.path)
+        guard let status = try FileStatus.of(rootfs) else {
+            throw .refused("invalid rootfs: \"\(root.path)\": no such directory")
+        }
+        guard status.isDirectory else {
+            throw .refused("invalid rootfs: \"\(root.path)\" is not a directory")
+        }
+    }
+}
+
+/// One container on its way from a bundle to `created`.
+private struct Creation: ~Copyable {
+    private let bundle: Bundle
+    private let folder: ContainerFolder
+    private var record: Record
+    private let manager: CgroupManager
+    private let launch: Launch
+
+    /// Checks everything that can be checked, then takes the id and writes down what is about to be made.
+    init(_ id: String, _ options: CreateOptions, store: Store, startsAtOnce: Bool) throws(Failure) {
+        let bundle = try Bundle(options.bundle)
+        let spec = bundle.spec
+        let stays = options.stayingInit || spec.annotation(Meaning.stayingInit) == "true"
+        let plan = try Planner.plan(for: spec, rootfs: bundle.rootfs, bundle: bundle.path)
+        let orders = try Orders(for: spec, bundle.process, stays: stays, newKeyring: options.newKeyring)
+        let joins = try NamespaceJoins(of: spec)
+        let cgroups = try CgroupSet.plan(
+            path: spec.linux.cgroupsPath ?? id, controllers: Creation.controllers(spec),
+            layout: try CgroupLayout.detect())
+        let manager = CgroupManager(cgroups)
+        try manager.checkFree()
+
+        let folder = try store.make(id)
+        let record = Record(
+            id: id, bundle: bundle.path, rootfs: bundle.rootfs, bootID: try Record.currentBootID(),
+            cgroups: cgroups,
+            spec: spec, stayingInit: stays, ownPidNamespace: spec.linux.namespace(.pid) != nil,
+            owner: UInt32(sys_geteuid()))
+        do {
+            try folder.write(record)
+            try checked(
+                "note the cgroups",
+                sys_symlinkat(cgroups.json.text(), folder.directory.raw, ContainerFolder.Name.cgroups))
+            try folder.write(ContainerFolder.Name.config, String(decoding: bundle.configText, as: UTF8.self))
+            launch = try Launch(
+                id: id, spec: spec, process: bundle.process, plan: plan, cgroups: cgroups, joins: joins,
+                orders: orders,
+                startSocket: startsAtOnce ? nil : try Creation.startSocket(in: folder),
+                exitRecord: stays ? try folder.makeAppendable(ContainerFolder.Name.exit) : nil)
+        } catch {
+            try folder.remove()
+            throw error
+        }
+        self.bundle = bundle
+        self.folder = folder
+        self.record = record
+        self.manager = manager
+    }
+
+    /// The hierarchies that the config asks for by annotation; `nil` for all.
+    private static func controllers(_ spec: Spec) -> [String]? {
+        spec.annotation(Meaning.controllers).map { list in list.split(separator: ",").map(String.init) }
+    }
+
+    /// The socket on which mrun-init waits.
+    ///
+    /// It is bound through the open folder: no path is too long, none is a link.
+    private static func startSocket(in folder: borrowing ContainerFolder) throws(Failure) -> FileDescriptor {
+        let socket = FileDescriptor(
+            adopting: Int32(try checked("socket", sys_unix_socket(Int32(SOCK_SEQPACKET.rawValue)))))
+        try checked(
+            "bind the start socket",
+            sys_unix_bind(socket.raw, folder.procPath(ContainerFolder.Name.startSocket)))
+        try checked("listen", sys_listen(socket.raw, 16))
+        return socket
+    }
+
+    /// Makes the container; when anything fails, all that was made is taken back.
+    consuming func carryOut(_ options: CreateOptions) throws(Failure) -> ProcessHandle {
+        do {
+            return try make(options)
+        } catch {
+            // The child is dead by now: it died with its value on the way here.
+            do throws(Failure) {
+                try manager.remove()
+                try folder.remove()
+            } catch let leftover {
+                throw error.during("cleaning up was not possible either (\(leftover.message))")
+            }
+            throw error
+        }
+    }
+
+    private mutating func make(_ options: CreateOptions) throws(Failure) -> ProcessHandle {
+        let resources = bundle.spec.linux.resources
+        // On v2 the child is born in its cgroup. On v1 it starts on its mounts while its cgroups are being
+        // made, unless it is to show them.
+        let isUnified = record.cgroups.version == .v2
+        let cgroupsFirst =
+            isUnified || launch.operations.contains { if case .cgroups = $0 { true } else { false } }
+        if cgroupsFirst { try manager.create(resources: resources) }
+        let half: HalfMade
+        if let directory = try manager.directoryForSpawn() {
+            half = try launch.spawn(intoCgroup: directory.raw)
+        } else {
+            half = try launch.spawn(intoCgroup: -1)
+        }
+        let process = try ProcessIdentity.of(pid: half.pid)
+        record.process = process
+        if !cgroupsFirst { try manager.create(resources: resources) }
+        if !isUnified { try manager.attach(pid: half.pid) }
+        if let score = bundle.process.oomScoreAdj {
+            try Files.write(String(score), to: "/proc/\(half.pid)/oom_score_adj")
+        }
+        return try converse(half, options)
+    }
+
+    /// The parent's side: see `Word`.
+    private mutating func converse(_ half: consuming HalfMade, _ options: CreateOptions) throws(Failure)
+        -> ProcessHandle
+    {
+        let child = Conversation(socket: launch.parentEnd.raw)
+        launch.closeChildEnd()
+        if launch.waitsForCgroups { try child.say(.joined) }
+        guard try child.hear() == .ready else {
+            throw .refused("the container's init died while it was being made (killed, or out of memory?)")
+        }
+        record.phase = .created
+        try folder.write(record)
+        if let file = options.pidFile { try PidFile.write(half.pid, to: file) }
+        try child.say(.proceed)
+        if launch.startsAtOnce {
+            let name = launch.executable ?? bundle.process.args[0]
+            try InitReport.read(from: child, executable: name, process: bundle.process)
+        } else if try child.hear() != nil {
+            throw .refused("the container's init said something unexpected")
+        }
+        return half.letGo()
+    }
+}
+
+/// The file that tells clients the pid of the container's init.
+enum PidFile {
+    /// Decimal, without a newline, put in place in one step; a link there is replaced, not followed.
+    static func write(_ pid: Int32, to path: String) throws(Failure) {
+        let absolute = try Files.absolute(path)
+        let slash = absolute.lastIndex(of: "/") ?? absolute.startIndex
+        let folder = try FileDescriptor.open(
+            String(absolute[...slash]), flags: O_RDONLY | O_DIRECTORY)
+        let name = String(absolute[absolute.index(after: slash)...])
+        try attempting("pid file \"\(path)\"") { () throws(Failure) in
+            try Files.replace(name, in: folder.raw, with: String(pid), mode: 0o644, sync: false)
+        }
+    }
+}

@@ -1,0 +1,37 @@
+internal import CKernel
+internal import Glibc
+internal import JSON
+internal import Kernel
+internal import OCI
+
+/// The connection of `start` to a held mrun-init.
+struct StartSocket: ~Copyable {
+    private let socket: FileDescriptor
+
+    init(connecting folder: borrowing ContainerFolder) throws(Failure) {
+        let socket = FileDescriptor(
+            adopting: Int32(try checked("socket", sys_unix_socket(Int32(SOCK_SEQPACKET.rawValue)))))
+        let path = folder.procPath(ContainerFolder.Name.startSocket)
+        try checked("connect to the container's init", sys_unix_connect(socket.raw, path))
+        self.socket = socket
+    }
+
+    /// Lets the task go and waits until it has been executed.
+    borrowing func start(_ folder: borrowing ContainerFolder) throws(Failure) {
+        try socket.write("S")
+        let spec = try folder.config()
+        let process = spec.process ?? ProcessSpec(args: [], cwd: "/")
+        let name = spec.annotation(Meaning.executable) ?? process.args.first ?? ""
+        try InitReport.read(from: Conversation(socket: socket.raw), executable: name, process: process)
+    }
+}
+
+extension ContainerFolder {
+    /// The config as it was when the container was created; the bundle may be gone.
+    borrowing func config() throws(Failure) -> Spec {
+        let text = try Files.readRegular(Name.config, at: directory.raw)
+        return try attempting("config of container \"\(id)\"") { () throws(Failure) in
+            try Spec(Cursor(try JSON.parse(text)))
+        }
+    }
+}
