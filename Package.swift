@@ -59,5 +59,6 @@ let package = Package(
             ]),
 
         tests("CommandLine", ["Kernel", "JSON"]),
+        tests("Runtime", ["OCI", "JSON", "Kernel"]),
     ]
 )
