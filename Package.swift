@@ -67,5 +67,6 @@ let package = Package(
             ]),
 
         tests("CommandLine", ["Kernel", "JSON"]),
+        tests("Runtime", ["OCI", "JSON", "Kernel"]),
     ]
 )
