@@ -6,9 +6,9 @@ package enum InitBinary {
     package static var size: Int { InitImage.size }
 
     /// Calls `body` with the bytes of the ELF file, where they lie in mrun's own image: nothing is copied or decoded.
-    package static func withBytes<Result, Failure: Error>(
-        _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
-    ) throws(Failure) -> Result {
+    package static func withBytes<Value, Thrown: Error>(
+        _ body: (UnsafeRawBufferPointer) throws(Thrown) -> Value
+    ) throws(Thrown) -> Value {
         try InitImage.words.span.bytes.extracting(first: InitImage.size).withUnsafeBytes(body)
     }
 }
