@@ -5,7 +5,7 @@
 //     INIT_IS_READY            ->
 //                              <-  CHILD_RELEASED, then execve
 //                              <-  end of the stream (close-on-exec), or CHILD_FAILED before it
-//     writes `started`, closes the report
+//     writes `started`, ends the report
 #include <asm/ioctls.h>
 #include <linux/audit.h>
 #include <linux/capability.h>
@@ -154,10 +154,11 @@ _Noreturn void stay(struct init *init)
         call(kill, task, SIGKILL);
         give_up(init, ORDERS_STEP_CONFINE, result, 0);
     }
-    if (has_started(init))
+    // The report ends only when the record says what became of the start: either here, or when we end.
+    if (has_started(init)) {
         record_started(init);
+        call(close, init->report);
+    }
     call(close, init->partner);
-    // Only now: who reads the report to its end may rely on the record.
-    call(close, init->report);
     serve(init, (int)task);
 }

@@ -5,13 +5,10 @@ package enum InitBinary {
     /// The length of the ELF file, in bytes.
     package static var size: Int { InitImage.size }
 
-    /// Calls `body` with the bytes of the ELF file, where they lie in mrun's own image: nothing is copied or
-    /// decoded.
+    /// Calls `body` with the bytes of the ELF file, where they lie in mrun's own image: nothing is copied or decoded.
     package static func withBytes<Value, Thrown: Error>(
         _ body: (UnsafeRawBufferPointer) throws(Thrown) -> Value
     ) throws(Thrown) -> Value {
-        let words = InitImage.words
-        let bytes = words.span.bytes
-        return try bytes.extracting(first: InitImage.size).withUnsafeBytes(body)
+        try InitImage.words.span.bytes.extracting(first: InitImage.size).withUnsafeBytes(body)
     }
 }

@@ -6,7 +6,7 @@ internal import OCI
 struct Orders {
     var flags: UInt32 = 0
     var user = UserSpec()
-    var capabilities: CapabilityMasks?
+    var capabilities: CapabilitySets?
     var rlimits: [RlimitSpec] = []
     var seccomp: SeccompProgram?
     var executable = ""
@@ -24,7 +24,7 @@ struct Orders {
         arguments = process.args
         cwd = process.cwd
         if spec.annotation(Meaning.capabilities) != "untouched" {
-            capabilities = try CapabilityMasks(process.capabilities ?? CapabilitySpec())
+            capabilities = try CapabilitySets(process.capabilities ?? CapabilitySpec())
         }
         if let filter = spec.linux.seccomp { seccomp = try SeccompProgram(filter) }
         var given = [ORDERS_SETGROUPS]
