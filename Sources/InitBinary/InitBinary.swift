@@ -9,6 +9,8 @@ package enum InitBinary {
     package static func withBytes<Value, Thrown: Error>(
         _ body: (UnsafeRawBufferPointer) throws(Thrown) -> Value
     ) throws(Thrown) -> Value {
-        try InitImage.words.span.bytes.extracting(first: InitImage.size).withUnsafeBytes(body)
+        let words = InitImage.words  // a name of its own: its span must not outlive it
+        let bytes = words.span.bytes
+        return try bytes.extracting(first: InitImage.size).withUnsafeBytes(body)
     }
 }
