@@ -83,6 +83,7 @@ private struct Creation: ~Copyable {
     private let folder: ContainerFolder
     private var record: Record
     private let manager: CgroupManager
+    private var hasCgroups = false
     private let launch: Launch
 
     /// Checks everything that can be checked, then takes the id and writes down what is about to be made.
@@ -151,8 +152,7 @@ private struct Creation: ~Copyable {
         } catch {
             // The child is dead by now: it died with its value on the way here.
             do throws(Failure) {
-                try manager.remove()
-                try folder.remove()
+                try takeBack()
             } catch let leftover {
                 throw error.during("cleaning up was not possible either (\(leftover.message))")
             }
@@ -160,28 +160,40 @@ private struct Creation: ~Copyable {
         }
     }
 
+    private func takeBack() throws(Failure) {
+        // Cgroups that were refused to us, because others live in them, are none of ours.
+        if hasCgroups {
+            try manager.killAll()
+            try manager.remove()
+        }
+        try folder.remove()
+    }
+
     private mutating func make(_ options: CreateOptions) throws(Failure) -> ProcessHandle {
-        let resources = bundle.spec.linux.resources
-        // On v2 the child is born in its cgroup. On v1 it starts on its mounts while its cgroups are being
-        // made, unless it is to show them.
+        // On v2 the child is born in its cgroup. On v1 it starts on its mounts while its cgroups are being made,
+        // unless it is to show them.
         let isUnified = record.cgroups.version == .v2
         let cgroupsFirst =
             isUnified || launch.operations.contains { if case .cgroups = $0 { true } else { false } }
-        if cgroupsFirst { try manager.create(resources: resources) }
+        if cgroupsFirst { try makeCgroups() }
         let half: HalfMade
         if let directory = try manager.directoryForSpawn() {
             half = try launch.spawn(intoCgroup: directory.raw)
         } else {
             half = try launch.spawn(intoCgroup: -1)
         }
-        let process = try ProcessIdentity.of(pid: half.pid)
-        record.process = process
-        if !cgroupsFirst { try manager.create(resources: resources) }
+        record.process = try ProcessIdentity.of(pid: half.pid)
+        if !cgroupsFirst { try makeCgroups() }
         if !isUnified { try manager.attach(pid: half.pid) }
         if let score = bundle.process.oomScoreAdj {
             try Files.write(String(score), to: "/proc/\(half.pid)/oom_score_adj")
         }
         return try converse(half, options)
+    }
+
+    private mutating func makeCgroups() throws(Failure) {
+        try manager.create(resources: bundle.spec.linux.resources)
+        hasCgroups = true
     }
 
     /// The parent's side: see `Word`.
