@@ -52,5 +52,7 @@ let package = Package(
             linkerSettings: [
                 .unsafeFlags(["-static-executable", "-Xlinker", "--gc-sections", "-Xlinker", "-s"])
             ]),
+
+        tests("Cgroups", ["OCI", "JSON", "Kernel"]),
     ]
 )
