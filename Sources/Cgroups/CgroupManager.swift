@@ -153,3 +153,8 @@ extension CgroupDirectory {
         return above
     }
 }
+
+// PENDING
+extension CgroupManager {
+    package func oomKills() throws(Failure) -> UInt64? { nil }
+}

@@ -1,13 +1,16 @@
 internal import CKernel
+internal import Cgroups
 internal import Glibc
 internal import InitBinary
 internal import Kernel
 internal import OCI
+internal import Plan
 
 /// The process between clone3 and mrun-init: plain Swift, one thread, in the container's namespaces.
 struct Child {
     private let launch: Launch
     private let parent: Conversation
+    private var hasJoined = false
 
     init(_ launch: Launch) {
         self.launch = launch
@@ -15,7 +18,7 @@ struct Child {
     }
 
     /// Makes the container and becomes mrun-init; returns only when something failed.
-    func run() -> Int32 {
+    mutating func run() -> Int32 {
         // The parent's end must have one holder, or its death would go unnoticed here.
         _ = sys_close(launch.parentEnd.raw)
         _ = sys_prctl(Int32(K_PR_SET_NAME), UInt(bitPattern: Child.name.utf8Start))
@@ -30,18 +33,33 @@ struct Child {
 
     private static let name: StaticString = "mrun:child"
 
-    private func build() throws(Failure) {
+    private mutating func build() throws(Failure) {
         _ = sys_umask(0)
-        if launch.waitsForCgroups {
-            guard try parent.hear() == .joined else { sys_exit(1) }
-        }
+        if launch.newCgroupNamespace || launch.isFurtherProcess { try joinCgroups() }
         try launch.joins.enterOthers()
         if launch.newCgroupNamespace {
             try checked("create the cgroup namespace", sys_unshare(Int32(bitPattern: K_CLONE_NEWCGROUP)))
         }
         var performer = Performer(cgroups: launch.cgroups, cgroupNamespace: launch.newCgroupNamespace)
-        for operation in launch.operations { try performer.perform(operation) }
+        for operation in launch.operations {
+            // The last moment at which cgroupfs is where the host has it. What the mounts took is not the container's.
+            if operation == .pivot { try joinCgroups() }
+            try performer.perform(operation)
+        }
+        try joinCgroups()
         try handOver()
+    }
+
+    /// Moves into the container's cgroups, once. On v2 the child was born there.
+    private mutating func joinCgroups() throws(Failure) {
+        if hasJoined { return }
+        hasJoined = true
+        if launch.cgroups.version == .v2 { return }
+        if !launch.isFurtherProcess {
+            guard try parent.hear() == .cgroupsReady else { sys_exit(1) }
+        }
+        let doors = try CgroupManager(launch.cgroups).openDoors(spawnedInside: false)
+        try doors.enter()
     }
 
     /// Prepares mrun-init and its orders, waits for the parent's word, and becomes it.

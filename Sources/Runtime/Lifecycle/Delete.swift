@@ -41,12 +41,12 @@ extension Containers {
     static func end(_ process: ProcessIdentity?, _ manager: CgroupManager) throws(Failure) {
         if let handle = try process?.open() {
             try handle.signal(SIGKILL)
-            try manager.killAll()
+            try manager.killAll(Deadline(milliseconds: 10_000))
             guard try handle.waitForEnd(milliseconds: 10_000) else {
                 throw .refused("container init still running")
             }
         } else {
-            try manager.killAll()
+            try manager.killAll(Deadline(milliseconds: 10_000))
         }
         try manager.remove()
     }
