@@ -13,7 +13,10 @@ translated() {
 }
 
 # created / launched ID ISOLATION TASK.json: and then created, and started. The task's output is $WORK/ID/out.
-created() { translated "$@" && mrun create --bundle "$WORK/$1" "$1" >"$WORK/$1/out" 2>&1 </dev/null; }
+created() {
+    translated "$@" || return 1
+    mrun create --bundle "$WORK/$1" "$1" >"$WORK/$1/out" 2>&1 </dev/null || { cat "$WORK/$1/out" && return 1; }
+}
 launched() { created "$@" && mrun start "$1"; }
 remove() { mrun delete --force "$1"; }
 
@@ -98,6 +101,7 @@ check "the kernel says frozen when pause returns" contains "$(value mesos/pause/
 check "its state is paused" status_is pause paused
 check "the counter stands still" stands_still "$count"
 refuse "nothing is exec'ed in a paused container" mrun exec pause true
+check "which leaves it paused" status_is pause paused
 check "resume succeeds" mrun resume pause
 check "its cgroup is thawed" contains "$(value mesos/pause/cgroup.events)" "frozen 0"
 check "the counter goes on" advances "$count"
@@ -135,7 +139,7 @@ mkdir -p $CGROUP/mesos/foreign
 sleep 4712 &
 foreign=$!
 echo $foreign >$CGROUP/mesos/foreign/cgroup.procs
-quietly translated foreign $ALL "$(task 'sleep 4713')"
+check "a task can be translated for a cgroup in use" translated foreign $ALL "$(task 'sleep 4713')"
 refuse "a cgroup that holds a foreign process is refused" mrun create --bundle "$WORK/foreign" foreign
 remove foreign >/dev/null 2>&1
 check "the foreign process lives on, also through delete --force" kill -0 $foreign
@@ -148,8 +152,8 @@ rmdir $CGROUP/mesos/foreign
 cycles() {
     cycles_task=$(task 'sleep 4714')
     cycles_left=20
-    while [ $cycles_left -gt 0 ]; do
-        launched cycle $ALL "$cycles_task" && mrun pause cycle && mrun resume cycle && mrun kill cycle KILL &&
+    while [ "$cycles_left" -gt 0 ]; do
+        launched cycle "$ALL" "$cycles_task" && mrun pause cycle && mrun resume cycle && mrun kill cycle KILL &&
             mrun wait cycle && mrun delete cycle || return 1
         cycles_left=$((cycles_left - 1))
     done
