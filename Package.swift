@@ -63,7 +63,7 @@ let package = Package(
             ],
             swiftSettings: strict + [.unsafeFlags(["-static-executable"])],
             linkerSettings: [
-                .unsafeFlags(["-static-executable", "-Xlinker", "--gc-sections", "-Xlinker", "-s"])
+                .unsafeFlags(["-static-executable", "-use-ld=lld", "-Xlinker", "--gc-sections", "-Xlinker", "-s"])
             ]),
 
         tests("CommandLine", ["Kernel", "JSON"]),
