@@ -430,34 +430,39 @@ run_tests() {
 
 # --- the command line -----------------------------------------------------------------------------------------------
 
-command=install
-case ${1:-} in '' | -*) ;; *) command=$1 && shift ;; esac
 prefix=/usr/local
-words=()
-while [ $# -gt 0 ]; do
-    case $1 in
-    -h | --help) command=help ;;
-    --prefix=?*) prefix=${1#*=} ;;
-    --prefix)
-        [ -n "${2:-}" ] || fail "--prefix wants a directory"
-        prefix=$2
-        shift
-        ;;
-    -*) fail "no such option: $1 (see ./install.sh help)" ;;
-    *) words+=("$1") ;;
-    esac
-    shift
-done
-[ "$command" = test ] || [ ${#words[@]} -eq 0 ] || fail "$command takes no argument: ${words[0]} (see ./install.sh help)"
 
-case $command in
-install) install_mrun ;;
-uninstall) uninstall_mrun ;;
-demo) demo ;;
-test) run_tests ${words[@]+"${words[@]}"} ;;
-help) usage ;;
-*)
-    usage >&2
-    fail "no such command: $command"
-    ;;
-esac
+main() {
+    local command=install words=()
+    case ${1:-} in '' | -*) ;; *) command=$1 && shift ;; esac
+    while [ $# -gt 0 ]; do
+        case $1 in
+        -h | --help) command=help ;;
+        --prefix=?*) prefix=${1#*=} ;;
+        --prefix)
+            [ -n "${2:-}" ] || fail "--prefix wants a directory"
+            prefix=$2
+            shift
+            ;;
+        -*) fail "no such option: $1 (see ./install.sh help)" ;;
+        *) words+=("$1") ;;
+        esac
+        shift
+    done
+    [ "$command" = test ] || [ ${#words[@]} -eq 0 ] || fail "$command takes no argument: ${words[0]} (see ./install.sh help)"
+
+    case $command in
+    install) install_mrun ;;
+    uninstall) uninstall_mrun ;;
+    demo) demo ;;
+    test) run_tests ${words[@]+"${words[@]}"} ;;
+    help) usage ;;
+    *)
+        usage >&2
+        fail "no such command: $command"
+        ;;
+    esac
+}
+
+# The checks take the functions from here.
+if [ "${BASH_SOURCE[0]}" = "$0" ]; then main "$@"; fi
