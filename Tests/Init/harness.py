@@ -2,6 +2,7 @@
 
 import ctypes
 import fcntl
+import functools
 import os
 import pathlib
 import select
@@ -10,6 +11,7 @@ import signal
 import socket
 import struct
 import subprocess
+import tempfile
 import time
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
@@ -55,18 +57,14 @@ def compiler():
     return str(beside) if beside and beside.exists() else shutil.which("clang")
 
 
-def build(directory):
-    """Compiles mrun-init with the flags that the plugin uses."""
-    output = os.path.join(directory, "mrun-init")
+@functools.cache
+def build():
+    """The bytes of mrun-init, compiled with the flags that the plugin uses."""
     sources = sorted(str(path) for path in SOURCES.glob("*.c"))
-    subprocess.run([compiler(), f"@{SOURCES / 'flags.txt'}", "-o", output, *sources], check=True)
-    return output
-
-
-def loaded(path):
-    """A descriptor of a sealed copy: mrun-init is never run from a file."""
-    with open(path, "rb") as file:
-        return sealed(file.read())
+    with tempfile.TemporaryDirectory() as directory:
+        output = pathlib.Path(directory, "mrun-init")
+        subprocess.run([compiler(), f"@{SOURCES / 'flags.txt'}", "-o", output, *sources], check=True)
+        return output.read_bytes()
 
 
 def orders(argv, executable=None, env=("PATH=/usr/bin:/bin",), cwd="/", flags=0, groups=(), rlimits=(), program=(),
