@@ -14,7 +14,7 @@ from harness import CALLS, Shim, libc, status_of
 
 RELEASED = ("RELEASED", 0, 0)
 ENOENT, EBADF, EACCES, ENOTDIR, EINVAL, ENOEXEC, EXDEV = 2, 9, 13, 20, 22, 8, 18
-CAP_KILL, CAP_NET_BIND, CAP_SYS_PTRACE = 5, 10, 19
+CAP_DAC_OVERRIDE, CAP_KILL, CAP_NET_BIND, CAP_SYS_PTRACE = 1, 5, 10, 19
 DEADLY = [s for s in range(1, 65) if s not in (9, 17, 18, 19, 20, 21, 22, 23, 28)]
 CATCHABLE = [s for s in range(1, 65) if s not in (signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD)]
 

@@ -260,10 +260,15 @@ class Shim:
             self.code = os.waitstatus_to_exitcode(self.status)
         return self.code
 
-    def output(self):
+    def output(self, seconds=20):
         """Everything that was written to its standard output, until all writers are gone."""
-        with os.fdopen(self.output_reader, "rb", closefd=False) as file:
-            return file.read().decode()
+        text, end = b"", time.monotonic() + seconds
+        while select.select([self.output_reader], [], [], max(0, end - time.monotonic()))[0]:
+            piece = os.read(self.output_reader, 65536)
+            if not piece:
+                return text.decode()
+            text += piece
+        raise AssertionError(f"somebody still holds the output open, after {text!r}")
 
     def read_line(self, seconds=10):
         line = b""

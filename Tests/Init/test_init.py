@@ -4,7 +4,10 @@
     python3 Tests/Init/test_init.py [-v] [CLASS | CLASS.test ...]
 """
 
+import sys
 import unittest
+
+sys.dont_write_bytecode = True  # the tests leave nothing behind
 
 from test_held import Held
 from test_orders import DamagedOrders

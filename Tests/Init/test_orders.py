@@ -70,6 +70,15 @@ class DamagedOrders(InitTest):
             short[:harness.HEADER.size] = harness.HEADER.pack(*values.values())
             self.damaged(bytes(short))
 
+    def test_a_string_of_a_table_that_lies_elsewhere_is_refused(self):
+        block = self.whole()
+        fields = dict(zip(harness.FIELDS, harness.HEADER.unpack_from(block)))
+        for name in ("argv_offset", "envp_offset"):
+            for place in (1, 8, len(block), len(block) + 4096, 2**63, 2**64 - 1):
+                changed = bytearray(block)
+                struct.pack_into("<Q", changed, fields[name], place)
+                self.damaged(bytes(changed))
+
     def test_short_blocks_are_refused(self):
         for length in (0, 1, 4, harness.HEADER.size - 1, harness.HEADER.size):
             self.damaged(self.whole()[:length], reported=False)

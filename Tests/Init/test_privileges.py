@@ -2,9 +2,10 @@
 
 import os
 import resource
+import tempfile
 
-from case import (CAP_KILL, CAP_NET_BIND, EINVAL, KEYRING_READER, KILL_PROCESS, RELEASED, InitTest, deny,
-                  held_capabilities, python, set_capabilities, shell)
+from case import (CAP_DAC_OVERRIDE, CAP_KILL, CAP_NET_BIND, EACCES, EINVAL, KEYRING_READER, KILL_PROCESS, RELEASED,
+                  InitTest, deny, held_capabilities, python, set_capabilities, shell)
 from harness import CALLS, CAPABILITIES, KEYRING, NO_NEW_PRIVS, SETGROUPS, STAY, libc, status_of
 
 
@@ -38,10 +39,18 @@ class Privileges(InitTest):
             set_capabilities(held_capabilities(), held_capabilities())
             assert libc.prctl(47, 2, CAP_NET_BIND, 0, 0) == 0
 
-        status = self.task_status(prepare=prepare, flags=CAPABILITIES, uid=1000, bounding=held_capabilities(),
-                                  inheritable=1 << CAP_NET_BIND, permitted=1 << CAP_NET_BIND)
-        self.assertEqual(self.sets(status)["Amb"], 0)
-        self.assertEqual(self.sets(status)["Eff"], 0)
+        one = 1 << CAP_NET_BIND
+        for uid in (0, 1000):
+            status = self.task_status(prepare=prepare, flags=CAPABILITIES, uid=uid, bounding=held_capabilities(),
+                                      inheritable=one, permitted=one)
+            self.assertEqual(self.sets(status)["Amb"], 0)
+
+    def test_the_effective_set_is_not_the_permitted_one(self):
+        closed, override = tempfile.mkdtemp(dir=self.folder), 1 << CAP_DAC_OVERRIDE
+        user = dict(argv=["/bin/true"], cwd=closed, uid=1000, flags=CAPABILITIES, bounding=override,
+                    permitted=override)
+        self.run_task(**user, effective=override)
+        self.refused("CWD", EACCES, **user, effective=0)
 
     def test_a_capability_that_cannot_be_had_is_an_error(self):
         def without_kill():

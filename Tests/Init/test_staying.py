@@ -195,7 +195,7 @@ class Staying(InitTest):
         after = time.time_ns()
         self.assertRegex(shim.record(), r"\Astarted \d+\nfinished \d+ 768\n\Z")
         started, finished = (int(line.split()[1]) for line in shim.record().splitlines())
-        self.assertTrue(before <= started and started + 50_000_000 <= finished <= after, (before, started, finished))
+        self.assertTrue(before <= started and started <= finished <= after, (before, started, finished))
 
     def test_a_task_that_never_ran_has_no_start_in_the_record(self):
         for more in ({"argv": ["/nonexistent"], "wanted": 127 << 8}, {"cwd": "/nonexistent", "wanted": 1 << 8}):

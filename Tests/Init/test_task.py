@@ -127,6 +127,16 @@ class Cleanliness(InitTest):
             shim.signal(signal.SIGCONT)
             self.assertEqual(shim.wait(), 9)
 
+    def test_a_broken_pipe_for_the_report_does_not_take_the_task_along(self):
+        def prepare():
+            read, write = os.pipe()
+            os.dup2(write, 50)
+            os.close(read)
+
+        for flags in (0, STAY):
+            shim = self.launch(shell("exit 9"), flags=flags, report_fd=50, prepare=prepare)
+            self.assertEqual(shim.wait(), 9)
+
     def test_the_task_is_not_in_the_session_of_the_caller(self):
         for flags in (0, STAY):
             output = self.run_task(python("import os; print(os.getsid(0), os.getpgrp(), os.getpid())"), flags=flags)
