@@ -68,5 +68,6 @@ let package = Package(
 
         tests("CommandLine", ["Kernel", "JSON"]),
         tests("Runtime", ["OCI", "JSON", "Kernel"]),
+        tests("Kernel", []),
     ]
 )
