@@ -69,5 +69,6 @@ let package = Package(
         tests("CommandLine", ["Kernel", "JSON"]),
         tests("Runtime", ["OCI", "JSON", "Kernel"]),
         tests("Kernel", []),
+        tests("JSON", ["Kernel"]),
     ]
 )
