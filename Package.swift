@@ -69,5 +69,7 @@ let package = Package(
         tests("CommandLine", ["Kernel", "JSON"]),
         tests("Runtime", ["OCI", "JSON", "Kernel"]),
         tests("Cgroups", ["OCI", "JSON", "Kernel"]),
+        tests("Kernel", []),
+        tests("JSON", ["Kernel"]),
     ]
 )
