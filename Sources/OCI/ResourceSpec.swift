@@ -35,7 +35,8 @@ package struct ResourceSpec: Sendable, Equatable {
     private static func unified(_ c: Cursor) throws(Failure) -> [Annotation] {
         var pairs: [Annotation] = []
         for member in try c.members() {
-            guard !member.name.isEmpty, !member.name.contains("/"), !member.name.hasPrefix("."),
+            guard !member.name.isEmpty, !member.name.utf8.contains(UInt8(ascii: "/")),
+                !member.name.hasPrefix("."),
                 member.name.contains(".")
             else { throw member.value.failure("\"\(member.name)\" is no cgroup v2 file") }
             pairs.append(Annotation(member.name, try member.value.string()))
