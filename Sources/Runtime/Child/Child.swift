@@ -107,15 +107,17 @@ enum Environment {
     /// Of a name given twice the last value counts; `HOME` is added from the container's passwd file when it
     /// is missing.
     static func complete(_ process: ProcessSpec) throws(Failure) -> [String] {
-        var order: [Substring] = []
-        var entries: [Substring: String] = [:]
+        // By bytes: to Swift, names that look alike are equal, and a combining mark hides the sign before it.
+        var order: [[UInt8]] = []
+        var entries: [[UInt8]: String] = [:]
         for entry in process.env {
-            let name = entry.prefix { $0 != "=" }
+            let name = Array(entry.utf8.prefix { $0 != UInt8(ascii: "=") })
             if entries.updateValue(entry, forKey: name) == nil { order.append(name) }
         }
-        if entries["HOME"] == nil || entries["HOME"] == "HOME=" {
-            if entries["HOME"] == nil { order.append("HOME") }
-            entries["HOME"] = "HOME=" + (try home(of: process.user.uid) ?? "/")
+        let name = Array("HOME".utf8)
+        if entries[name] == nil || entries[name] == "HOME=" {
+            if entries[name] == nil { order.append(name) }
+            entries[name] = "HOME=" + (try home(of: process.user.uid) ?? "/")
         }
         return order.compactMap { entries[$0] }
     }
@@ -129,8 +131,9 @@ enum Environment {
         let status = try file.status()
         guard status.isRegular, status.size <= 1 << 20 else { return nil }
         let text = String(decoding: try file.readAll(), as: UTF8.self)
-        for line in text.split(separator: "\n") {
-            let fields = line.split(separator: ":", omittingEmptySubsequences: false)
+        for line in text.utf8.split(separator: UInt8(ascii: "\n")) {
+            let fields = line.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false)
+                .map(Substring.init)
             if fields.count >= 6, UInt32(fields[2]) == uid, !fields[5].isEmpty { return String(fields[5]) }
         }
         return nil
