@@ -67,8 +67,10 @@ let package = Package(
             ]),
 
         tests("CommandLine", ["Kernel", "JSON"]),
-        tests("Runtime", ["OCI", "JSON", "Kernel"]),
+        tests("Runtime", ["Cgroups", "OCI", "JSON", "Kernel", "CKernel"]),
         tests("Kernel", []),
         tests("JSON", ["Kernel"]),
+        tests("OCI", ["JSON", "Kernel"]),
+        tests("Plan", ["OCI", "Kernel"]),
     ]
 )
