@@ -70,9 +70,11 @@ let package = Package(
 
         tests("Mesos", ["OCI", "JSON", "Kernel"], resources: [.copy("Fixtures")]),
         tests("CommandLine", ["Kernel", "JSON"]),
-        tests("Runtime", ["OCI", "JSON", "Kernel"]),
+        tests("Runtime", ["Cgroups", "OCI", "JSON", "Kernel", "CKernel"]),
         tests("Cgroups", ["OCI", "JSON", "Kernel"]),
         tests("Kernel", []),
         tests("JSON", ["Kernel"]),
+        tests("OCI", ["JSON", "Kernel"]),
+        tests("Plan", ["OCI", "Kernel"]),
     ]
 )

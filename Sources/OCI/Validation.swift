@@ -1,3 +1,4 @@
+internal import JSON
 package import Kernel
 
 extension Spec {
@@ -66,7 +67,7 @@ extension Spec {
 
     private func environmentProblems() -> [Failure] {
         (process?.env ?? []).enumerated().compactMap { index, entry in
-            guard let equals = entry.firstIndex(of: "=") else {
+            guard let equals = entry.utf8.firstIndex(of: UInt8(ascii: "=")) else {
                 return problem("/process/env/\(index)", "\"\(entry)\" has no \"=\"")
             }
             return equals == entry.startIndex ? problem("/process/env/\(index)", "the name is empty") : nil
@@ -103,7 +104,7 @@ extension Spec {
 
     private func sysctlProblems() -> [Failure] {
         linux.sysctl.compactMap { entry in
-            let pointer = "/linux/sysctl/\(entry.name)"
+            let pointer = "/linux/sysctl/" + Cursor.escaped(entry.name)
             guard let kind = SysctlScope.namespace(of: entry.name) else {
                 return problem(pointer, "\"\(entry.name)\" belongs to no namespace: it would change the host")
             }

@@ -130,23 +130,23 @@ enum Environment {
     static func complete(_ process: ProcessSpec) throws(Failure) -> [String] {
         var entries: [String] = []
         for entry in process.env {
-            let name = entry.prefix { $0 != "=" }
-            if let index = entries.firstIndex(where: { hasName($0, name) }) {
+            let wanted = name(of: entry)
+            if let index = entries.firstIndex(where: { name(of: $0).elementsEqual(wanted) }) {
                 entries[index] = entry
             } else {
                 entries.append(entry)
             }
         }
-        let index = entries.firstIndex { hasName($0, "HOME") }
+        let index = entries.firstIndex { name(of: $0).elementsEqual("HOME".utf8) }
         if let index, entries[index] != "HOME=" { return entries }
         let home = "HOME=" + (try home(of: process.user.uid) ?? "/")
         if let index { entries[index] = home } else { entries.append(home) }
         return entries
     }
 
-    private static func hasName(_ entry: String, _ name: Substring) -> Bool {
-        entry.utf8.count > name.utf8.count && entry.hasPrefix(name)
-            && entry.utf8[entry.utf8.index(entry.startIndex, offsetBy: name.utf8.count)] == UInt8(ascii: "=")
+    /// By bytes: to Swift, names that look alike are equal, and a combining mark hides the sign before it.
+    private static func name(of entry: String) -> Substring.UTF8View {
+        entry.utf8.prefix { $0 != UInt8(ascii: "=") }
     }
 
     private static func home(of uid: UInt32) throws(Failure) -> String? {
@@ -158,8 +158,9 @@ enum Environment {
         let status = try file.status()
         guard status.isRegular, status.size <= 1 << 20 else { return nil }
         let text = String(decoding: try file.readAll(), as: UTF8.self)
-        for line in text.split(separator: "\n") {
-            let fields = line.split(separator: ":", omittingEmptySubsequences: false)
+        for line in text.utf8.split(separator: UInt8(ascii: "\n")) {
+            let fields = line.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false)
+                .map(Substring.init)
             if fields.count >= 6, UInt32(fields[2]) == uid, !fields[5].isEmpty { return String(fields[5]) }
         }
         return nil
