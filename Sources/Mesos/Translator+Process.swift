@@ -20,7 +20,6 @@ extension Translator {
     private func arguments() -> [String] {
         guard let command = task.command else { return [] }
         guard let value = command.value, !value.isEmpty else {
-            // An image may say what to execute.
             if !command.isShell && task.container?.hasImage == true { return [] }
             let words =
                 command.isShell ? "shell command is not specified" : "executable path is not specified"
