@@ -4,17 +4,15 @@ package struct Arguments: Sendable, Equatable {
     package let command: Command
     /// What stood beside the options, in order.
     package internal(set) var positionals: [String] = []
-    private var given: [Given] = []
-
-    private struct Given: Sendable, Equatable {
-        let name: String
-        let value: String
-    }
+    // Two lists of strings, as their metadata is there already: see OptionParser.
+    private var names: [String] = []
+    private var given: [String] = []
 
     init(_ command: Command) { self.command = command }
 
     mutating func add(_ option: Option, _ value: String) {
-        given.append(Given(name: option.name, value: value))
+        names.append(option.name)
+        given.append(value)
     }
 
     /// Whether `name` was given and not taken back; `absent` where it was not given.
@@ -25,13 +23,13 @@ package struct Arguments: Sendable, Equatable {
     /// The value of `name`, the last one when there are several; `nil` where it was not given.
     package func value(_ name: String) -> String? {
         assert(isDeclared(name), "\(command.name) has no option \(name)")
-        return given.last { $0.name == name }?.value
+        return names.lastIndex(of: name).map { given[$0] }
     }
 
     /// All values of `name`, in order.
     package func values(_ name: String) -> [String] {
         assert(isDeclared(name), "\(command.name) has no option \(name)")
-        return given.filter { $0.name == name }.map(\.value)
+        return names.indices.filter { names[$0] == name }.map { given[$0] }
     }
 
     private func isDeclared(_ name: String) -> Bool { command.options.contains { $0.name == name } }

@@ -21,37 +21,38 @@ extension Command {
 }
 
 /// One pass of getopt_long over one command's words.
+///
+/// It runs on every call of mrun, so it keeps to arrays of String and Int and to plain memory: for each other element
+/// type the Swift runtime would build metadata first, for some 20,000 instructions each.
 private struct OptionParser {
-    /// A long name that getopt_long knows.
-    private struct Long {
-        let name: String
-        let option: Option
-        /// `--no-name`: the value is "false".
-        let isNegative: Bool
-    }
-
     private(set) var arguments: Arguments
-    private let longs: [Long]
-    private let letters: String
+    /// All long names that getopt_long knows, and for each the index of its option, twice; plus 1 for `--no-name`.
+    private var names: [String] = []
+    private var codes: [Int] = []
+    private var letters: String
+
+    /// Codes begin where letters end.
+    private static let firstCode: Int32 = 256
 
     init(_ command: Command) {
         arguments = Arguments(command)
-        longs = command.options.flatMap { option in
-            option.spellings.flatMap { name in
-                let long = Long(name: name, option: option, isNegative: false)
-                guard option.argument == .agentFlag else { return [long] }
-                return [long, Long(name: "no-" + name, option: option, isNegative: true)]
-            }
-        }
         // "+" ends options at the first positional, "-" hands positionals over in order: neither permutes the words,
         // and neither depends on POSIXLY_CORRECT. ":" tells a missing value from an unknown option.
-        var letters = command.positionals.endOptions ? "+:" : "-:"
-        for option in command.options {
+        letters = command.positionals.endOptions ? "+:" : "-:"
+        for (index, option) in command.options.enumerated() {
+            for name in option.spellings {
+                add(name, 2 * index)
+                if option.argument == .agentFlag { add("no-" + name, 2 * index + 1) }
+            }
             guard let letter = option.letter else { continue }
             letters.append(letter)
             if case .value = option.argument { letters.append(":") }
         }
-        self.letters = letters
+    }
+
+    private mutating func add(_ name: String, _ code: Int) {
+        names.append(name)
+        codes.append(code)
     }
 
     /// getopt_long keeps its place in globals.
@@ -61,39 +62,36 @@ private struct OptionParser {
     ///
     /// - Returns: what is wrong with them, or `nil`.
     mutating func read(_ words: [String]) -> String? {
-        let names = CStrings(longs.map(\.name))
         // getopt_long begins with the word after the program's name.
         let argv = CStrings(["mrun"] + words)
-        return OptionParser.turn.withLock { _ in
-            names.withPointers { names in
-                argv.withPointers { argv in
-                    var table = zip(longs, names).enumerated().map { index, row in
-                        option(
-                            name: row.1.map { UnsafePointer($0) }, has_arg: expectation(row.0), flag: nil,
-                            val: Int32(256 + index))
-                    }
-                    table.append(option())
-                    return read(argv, words: words, table: table)
-                }
-            }
+        let long = CStrings(names)
+        let table = UnsafeMutablePointer<option>.allocate(capacity: names.count + 1)
+        defer { table.deallocate() }
+        for index in 0..<names.count {
+            table[index] = option(
+                name: long.pointers[index].map { UnsafePointer($0) }, has_arg: expectation(codes[index]),
+                flag: nil,
+                val: OptionParser.firstCode + Int32(index))
         }
+        table[names.count] = option()
+        return OptionParser.turn.withLock { _ in read(argv.pointers, words, table) }
     }
 
-    private func expectation(_ long: Long) -> Int32 {
-        if long.isNegative { return no_argument }
-        guard case .value = long.option.argument else { return optional_argument }
+    private func expectation(_ code: Int) -> Int32 {
+        if code % 2 == 1 { return no_argument }
+        guard case .value = arguments.command.options[code / 2].argument else { return optional_argument }
         return required_argument
     }
 
     private mutating func read(
-        _ argv: UnsafeMutableBufferPointer<UnsafeMutablePointer<CChar>?>, words: [String], table: [option]
+        _ argv: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>, _ words: [String],
+        _ table: UnsafeMutablePointer<option>
     ) -> String? {
-        guard let base = argv.baseAddress else { return nil }
         optind = 0  // glibc: begin anew
         opterr = 0
         var place = 1
         while true {
-            let found = getopt_long(Int32(words.count + 1), base, letters, table, nil)
+            let found = getopt_long(Int32(words.count + 1), argv, letters, table, nil)
             // Where options end, at "--" or at the first positional of "+".
             if found == -1 { break }
             let word = words[place - 1]
@@ -101,7 +99,7 @@ private struct OptionParser {
             if let problem = take(found, from: word, value: value, letter: optopt) { return problem }
             place = max(1, Int(optind))
         }
-        arguments.positionals += words.dropFirst(Int(optind) - 1)
+        arguments.positionals += words[(Int(optind) - 1)...]
         return nil
     }
 
@@ -114,15 +112,17 @@ private struct OptionParser {
             return nil
         case Int32(UInt8(ascii: "?")), Int32(UInt8(ascii: ":")):
             return complaint(typed, letter, wantsValue: found == Int32(UInt8(ascii: ":")))
-        case 256...:
-            let long = longs[Int(found) - 256]
+        case OptionParser.firstCode...:
+            let index = Int(found - OptionParser.firstCode)
             // getopt_long takes any unambiguous beginning of a name: a later option would change its meaning.
-            guard long.name == typed else { return "unknown option \"--\(typed ?? word)\"" }
-            return take(long.option, long.isNegative ? "false" : value)
+            guard names[index] == typed else { return "unknown option \"--\(typed ?? word)\"" }
+            let isNegative = codes[index] % 2 == 1
+            return take(arguments.command.options[codes[index] / 2], isNegative ? "false" : value)
         default:
-            let option = arguments.command.options.first { $0.letter.map(OptionParser.code) == found }
-            guard let option else { return "unknown option \"\(word)\"" }
-            return take(option, value)
+            for option in arguments.command.options where option.letter?.asciiValue.map(Int32.init) == found {
+                return take(option, value)
+            }
+            return "unknown option \"\(word)\""
         }
     }
 
@@ -140,36 +140,40 @@ private struct OptionParser {
     }
 
     private func complaint(_ typed: String?, _ letter: Int32, wantsValue: Bool) -> String {
-        let known = longs.first { $0.name == typed }
+        let isKnown = typed.map(names.contains) ?? false
         let short = UInt8(exactly: letter).map { "-" + String(UnicodeScalar($0)) } ?? ""
         let spelled = typed.map { "--" + $0 } ?? short
-        if wantsValue, known != nil || typed == nil { return "option \"\(spelled)\" wants a value" }
-        return known == nil ? "unknown option \"\(spelled)\"" : "option \"\(spelled)\" takes no value"
+        if wantsValue, isKnown || typed == nil { return "option \"\(spelled)\" wants a value" }
+        return isKnown ? "option \"\(spelled)\" takes no value" : "unknown option \"\(spelled)\""
     }
-
-    private static func code(_ letter: Character) -> Int32 { Int32(letter.asciiValue ?? 0) }
 }
 
-/// Strings in the form that C wants: one block of bytes, and a pointer to the start of each.
-struct CStrings {
-    private var bytes: [CChar] = []
-    private var starts: [Int] = []
+/// Strings in the form that C wants: a pointer to each, and a null pointer after the last.
+private struct CStrings: ~Copyable {
+    /// Valid as long as this value lives.
+    let pointers: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>
+    private let block: UnsafeMutablePointer<CChar>
 
     init(_ strings: [String]) {
-        for string in strings {
-            starts.append(bytes.count)
-            bytes.append(contentsOf: string.utf8.lazy.map { CChar(bitPattern: $0) })
-            bytes.append(0)
+        var size = 0
+        for string in strings { size += string.utf8.count + 1 }
+        block = .allocate(capacity: max(size, 1))
+        pointers = .allocate(capacity: strings.count + 1)
+        var end = block
+        for (index, string) in strings.enumerated() {
+            pointers[index] = end
+            for byte in string.utf8 {
+                end.pointee = CChar(bitPattern: byte)
+                end += 1
+            }
+            end.pointee = 0
+            end += 1
         }
+        pointers[strings.count] = nil
     }
 
-    /// Runs `body` with the pointers, a null pointer after the last.
-    func withPointers<T>(_ body: (UnsafeMutableBufferPointer<UnsafeMutablePointer<CChar>?>) -> T) -> T {
-        var bytes = bytes
-        return bytes.withUnsafeMutableBufferPointer { block in
-            var pointers = starts.map { start in block.baseAddress.map { $0 + start } }
-            pointers.append(nil)
-            return pointers.withUnsafeMutableBufferPointer { body($0) }
-        }
+    deinit {
+        block.deallocate()
+        pointers.deallocate()
     }
 }

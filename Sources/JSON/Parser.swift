@@ -32,7 +32,7 @@ extension JSON {
             throw Failure(.document(at: "", "\(place(extra, in: bytes)): something follows the document"))
         }
         let names = try strictly(bytes) { () throws(Strictness.Fault) in try Strictness.names(in: bytes) }
-        let value = try copy(root, at: "")
+        let value = try copied(root)
         // json-c keeps one member of each name.
         if names != value.memberCount {
             try strictly(bytes) { () throws(Strictness.Fault) in try Strictness.repeatedMember(in: bytes) }
@@ -46,6 +46,10 @@ extension JSON {
         do { return try body() } catch {
             throw Failure(.document(at: "", "\(place(error.offset, in: bytes)): \(error.words)"))
         }
+    }
+
+    private static func copied(_ root: OpaquePointer?) throws(Failure) -> JSON {
+        do { return try copy(root, at: nil) } catch { return try copy(root, at: "") }
     }
 
     private static func isBlank(_ byte: UInt8) -> Bool { byte == 32 || (byte >= 9 && byte <= 13) }
@@ -69,7 +73,10 @@ extension JSON {
     }
 
     /// Copies json-c's tree into a value, so that no pointer leaves this file.
-    private static func copy(_ node: OpaquePointer?, at pointer: String) throws(Failure) -> JSON {
+    ///
+    /// Without a JSON pointer the place of a failure is not known; building pointers for all values would take longer
+    /// than all the rest.
+    private static func copy(_ node: OpaquePointer?, at pointer: String?) throws(Failure) -> JSON {
         switch json_object_get_type(node) {
         case json_type_null: return .null
         case json_type_boolean: return .bool(json_object_get_boolean(node) != 0)
@@ -79,7 +86,9 @@ extension JSON {
             return unsigned > UInt64(Int64.max) && signed >= 0 ? .unsigned(unsigned) : .integer(signed)
         case json_type_double:
             let number = json_object_get_double(node)
-            guard number.isFinite else { throw Failure(.document(at: pointer, "the number is not finite")) }
+            guard number.isFinite else {
+                throw Failure(.document(at: pointer ?? "", "the number is not finite"))
+            }
             return .double(number)
         case json_type_string:
             let bytes = UnsafeBufferPointer(
@@ -87,22 +96,27 @@ extension JSON {
             return .string(bytes.withMemoryRebound(to: UInt8.self) { String(decoding: $0, as: UTF8.self) })
         case json_type_array:
             var elements: [JSON] = []
-            for index in 0..<json_object_array_length(node) {
-                elements.append(try copy(json_object_array_get_idx(node, index), at: "\(pointer)/\(index)"))
+            let count = json_object_array_length(node)
+            elements.reserveCapacity(count)
+            for index in 0..<count {
+                let place = pointer.map { "\($0)/\(index)" }
+                elements.append(try copy(json_object_array_get_idx(node, index), at: place))
             }
             return .array(elements)
         default: return .object(try members(of: node, at: pointer))
         }
     }
 
-    private static func members(of node: OpaquePointer?, at pointer: String) throws(Failure) -> [Member] {
+    private static func members(of node: OpaquePointer?, at pointer: String?) throws(Failure) -> [Member] {
         var members: [Member] = []
+        members.reserveCapacity(Int(json_object_object_length(node)))
         var iterator = json_object_iter_begin(node)
         var end = json_object_iter_end(node)
         while json_object_iter_equal(&iterator, &end) == 0 {
             let name = String(cString: json_object_iter_peek_name(&iterator))
             let value = json_object_iter_peek_value(&iterator)
-            members.append(Member(name, try copy(value, at: pointer + "/" + Cursor.escaped(name))))
+            let place = pointer.map { $0 + "/" + Cursor.escaped(name) }
+            members.append(Member(name, try copy(value, at: place)))
             json_object_iter_next(&iterator)
         }
         return members

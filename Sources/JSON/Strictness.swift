@@ -112,10 +112,16 @@ enum Strictness {
     /// The bytes that a quoted name stands for.
     private static func plain(_ quoted: ArraySlice<UInt8>) -> [UInt8] {
         let inner = Array(quoted.dropFirst().dropLast())
-        guard inner.contains(UInt8(ascii: "\\")), let list = try? JSON.parse([0x5b] + quoted + [0x5d]),
-            case .array(let elements) = list, case .string(let text)? = elements.first
-        else { return inner }
-        return Array(text.utf8)
+        guard inner.contains(UInt8(ascii: "\\")) else { return inner }
+        do {
+            guard case .array(let elements) = try JSON.parse([0x5b] + quoted + [0x5d]),
+                case .string(let text)? = elements.first
+            else { return inner }
+            return Array(text.utf8)
+        } catch {
+            // Not to be read by itself: then it is compared as it is written.
+            return inner
+        }
     }
 }
 

@@ -57,8 +57,9 @@ extension Spec {
         if let score = process.oomScoreAdj, !(-1000...1000).contains(score) {
             found.append(problem("/process/oomScoreAdj", "\(score) is outside -1000 to 1000"))
         }
-        var seen: Set<String> = []
-        for (index, limit) in process.rlimits.enumerated() where !seen.insert(limit.type).inserted {
+        // Plain searches here and below: the lists are short, and each kind of set costs its metadata in every call.
+        for (index, limit) in process.rlimits.enumerated()
+        where process.rlimits[..<index].contains(where: { $0.type == limit.type }) {
             found.append(problem("/process/rlimits/\(index)", "\"\(limit.type)\" is given twice"))
         }
         return found
@@ -88,8 +89,9 @@ extension Spec {
 
     private func namespaceProblems() -> [Failure] {
         var found: [Failure] = []
-        var seen: Set<NamespaceKind> = []
-        for (index, namespace) in linux.namespaces.enumerated() where !seen.insert(namespace.kind).inserted {
+        let all = linux.namespaces
+        for (index, namespace) in all.enumerated()
+        where all[..<index].contains(where: { $0.kind == namespace.kind }) {
             let words = "\"\(namespace.kind.rawValue)\" is given twice"
             found.append(problem("/linux/namespaces/\(index)", words))
         }

@@ -19,7 +19,7 @@ extension Performer {
                 attributes: attributes.set & ~MountAttributes.readOnly)
             try attach(cover, at: target)
             for place in cgroups.directories {
-                let source = try FileDescriptor.open(place.directory, flags: O_PATH | O_DIRECTORY)
+                let source = try FileDescriptor.open(place.path, flags: O_PATH | O_DIRECTORY)
                 let tree = try DetachedMount(cloning: source, recursive: false)
                 try tree.change(set: attributes.set)
                 try attach(tree, at: target + "/" + place.hierarchy)

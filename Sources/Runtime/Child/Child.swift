@@ -1,13 +1,16 @@
 internal import CKernel
+internal import Cgroups
 internal import Glibc
 internal import InitBinary
 internal import Kernel
 internal import OCI
+internal import Plan
 
 /// The process between clone3 and mrun-init: plain Swift, one thread, in the container's namespaces.
 struct Child {
     private let launch: Launch
     private let parent: Conversation
+    private var hasJoined = false
 
     init(_ launch: Launch) {
         self.launch = launch
@@ -15,7 +18,7 @@ struct Child {
     }
 
     /// Makes the container and becomes mrun-init; returns only when something failed.
-    func run() -> Int32 {
+    mutating func run() -> Int32 {
         // The parent's end must have one holder, or its death would go unnoticed here.
         _ = sys_close(launch.parentEnd.raw)
         _ = sys_prctl(Int32(K_PR_SET_NAME), UInt(bitPattern: Child.name.utf8Start))
@@ -30,18 +33,33 @@ struct Child {
 
     private static let name: StaticString = "mrun:child"
 
-    private func build() throws(Failure) {
+    private mutating func build() throws(Failure) {
         _ = sys_umask(0)
-        if launch.waitsForCgroups {
-            guard try parent.hear() == .joined else { sys_exit(1) }
-        }
+        if launch.newCgroupNamespace || launch.isFurtherProcess { try joinCgroups() }
         try launch.joins.enterOthers()
         if launch.newCgroupNamespace {
             try checked("create the cgroup namespace", sys_unshare(Int32(bitPattern: K_CLONE_NEWCGROUP)))
         }
         var performer = Performer(cgroups: launch.cgroups, cgroupNamespace: launch.newCgroupNamespace)
-        for operation in launch.operations { try performer.perform(operation) }
+        for operation in launch.operations {
+            // The last moment at which cgroupfs is where the host has it. What the mounts took is not the container's.
+            if operation == .pivot { try joinCgroups() }
+            try performer.perform(operation)
+        }
+        try joinCgroups()
         try handOver()
+    }
+
+    /// Moves into the container's cgroups, once. On v2 the child was born there.
+    private mutating func joinCgroups() throws(Failure) {
+        if hasJoined { return }
+        hasJoined = true
+        if launch.cgroups.version == .v2 { return }
+        if !launch.isFurtherProcess {
+            guard try parent.hear() == .cgroupsReady else { sys_exit(1) }
+        }
+        let doors = try CgroupManager(launch.cgroups).openDoors(spawnedInside: false)
+        try doors.enter()
     }
 
     /// Prepares mrun-init and its orders, waits for the parent's word, and becomes it.
@@ -107,19 +125,24 @@ enum Environment {
     /// Of a name given twice the last value counts; `HOME` is added from the container's passwd file when it
     /// is missing.
     static func complete(_ process: ProcessSpec) throws(Failure) -> [String] {
-        // By bytes: to Swift, names that look alike are equal, and a combining mark hides the sign before it.
-        var order: [[UInt8]] = []
-        var entries: [[UInt8]: String] = [:]
+        var entries: [String] = []
         for entry in process.env {
-            let name = Array(entry.utf8.prefix { $0 != UInt8(ascii: "=") })
-            if entries.updateValue(entry, forKey: name) == nil { order.append(name) }
+            if let index = entries.firstIndex(where: { name(of: $0).elementsEqual(name(of: entry)) }) {
+                entries[index] = entry
+            } else {
+                entries.append(entry)
+            }
         }
-        let name = Array("HOME".utf8)
-        if entries[name] == nil || entries[name] == "HOME=" {
-            if entries[name] == nil { order.append(name) }
-            entries[name] = "HOME=" + (try home(of: process.user.uid) ?? "/")
-        }
-        return order.compactMap { entries[$0] }
+        let index = entries.firstIndex { name(of: $0).elementsEqual("HOME".utf8) }
+        if let index, entries[index] != "HOME=" { return entries }
+        let home = "HOME=" + (try home(of: process.user.uid) ?? "/")
+        if let index { entries[index] = home } else { entries.append(home) }
+        return entries
+    }
+
+    /// By bytes: to Swift, names that look alike are equal, and a combining mark hides the sign before it.
+    private static func name(of entry: String) -> Substring.UTF8View {
+        entry.utf8.prefix { $0 != UInt8(ascii: "=") }
     }
 
     private static func home(of uid: UInt32) throws(Failure) -> String? {

@@ -4,17 +4,17 @@ internal import Kernel
 
 /// What the creating process and its child say to each other over one socket pair, a message at a time.
 ///
-///     child                  parent
-///                     <-     joined     (only when the child waits for its cgroups)
-///     ready | failed  ->
-///                     <-     proceed    the record is written; from here on `delete` finds everything
-///     [exec of mrun-init: the child's end closes]
-///     (or failed)     ->
+///     child                    parent
+///     mounts                   makes the cgroups
+///                      <-      cgroupsReady (v1: the child moves itself in; on v2 it was born there)
+///     ready | failed   ->
+///                      <-      proceed: the record is written, from here on `delete` finds everything
+///     exec of mrun-init: the child's end closes, or passes to mrun-init, which reports on it
+///     (or failed)      ->
 ///
-/// Either side's end of the stream means that the other one has died: the child then exits, the parent cleans
-/// up.
+/// Either side's end of the stream means that the other one has died: the child then exits, the parent cleans up.
 enum Word: UInt8 {
-    case joined = 74  // J
+    case cgroupsReady = 67  // C
     case proceed = 80  // P
     case ready = 82  // R
     case failed = 70  // F

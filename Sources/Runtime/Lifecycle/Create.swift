@@ -96,7 +96,7 @@ private struct Creation: ~Copyable {
         let joins = try NamespaceJoins(of: spec)
         let cgroups = try CgroupSet.plan(
             path: spec.linux.cgroupsPath ?? id, controllers: Creation.controllers(spec),
-            layout: try CgroupLayout.detect())
+            layout: try CgroupLayout.detect(), owner: store.root + "/" + id)
         let manager = CgroupManager(cgroups)
         try manager.checkFree()
 
@@ -163,7 +163,7 @@ private struct Creation: ~Copyable {
     private func takeBack() throws(Failure) {
         // Cgroups that were refused to us, because others live in them, are none of ours.
         if hasCgroups {
-            try manager.killAll()
+            try manager.killAll(Deadline(milliseconds: 10_000))
             try manager.remove()
         }
         try folder.remove()
@@ -177,14 +177,15 @@ private struct Creation: ~Copyable {
             isUnified || launch.operations.contains { if case .cgroups = $0 { true } else { false } }
         if cgroupsFirst { try makeCgroups() }
         let half: HalfMade
-        if let directory = try manager.directoryForSpawn() {
+        if isUnified, let directory = try manager.directoryForSpawn() {
             half = try launch.spawn(intoCgroup: directory.raw)
         } else {
             half = try launch.spawn(intoCgroup: -1)
         }
+        launch.closeChildEnd()
         record.process = try ProcessIdentity.of(pid: half.pid)
         if !cgroupsFirst { try makeCgroups() }
-        if !isUnified { try manager.attach(pid: half.pid) }
+        if !isUnified { try Conversation(socket: launch.parentEnd.raw).say(.cgroupsReady) }
         if let score = bundle.process.oomScoreAdj {
             try Files.write(String(score), to: "/proc/\(half.pid)/oom_score_adj")
         }
@@ -201,8 +202,6 @@ private struct Creation: ~Copyable {
         -> ProcessHandle
     {
         let child = Conversation(socket: launch.parentEnd.raw)
-        launch.closeChildEnd()
-        if launch.waitsForCgroups { try child.say(.joined) }
         guard try child.hear() == .ready else {
             throw .refused("the container's init died while it was being made (killed, or out of memory?)")
         }
@@ -212,7 +211,8 @@ private struct Creation: ~Copyable {
         try child.say(.proceed)
         if launch.startsAtOnce {
             let name = launch.executable ?? bundle.process.args[0]
-            try InitReport.read(from: child, executable: name, process: bundle.process)
+            let process = bundle.process
+            try InitReport.read(from: child) { () throws(Failure) in (name, process) }
         } else if try child.hear() != nil {
             throw .refused("the container's init said something unexpected")
         }

@@ -56,7 +56,7 @@ extension Containers {
         guard let initProcess = try snapshot.record.process?.open() else {
             throw .refused("cannot exec in a stopped container")
         }
-        let spec = try folder.config()
+        let spec = try folder.configReader().read()
         let process = try Containers.process(of: spec, options)
         let orders = try Orders(for: spec, process, stays: false, newKeyring: true)
         let cgroups = snapshot.record.cgroups
@@ -94,29 +94,26 @@ extension Containers {
 }
 
 extension Launch {
-    /// The parent's side of `exec`: the new process is in the container's cgroups before it does anything
-    /// there.
+    /// The parent's side of `exec`: the child joins the container's cgroups before it enters anything else.
     fileprivate func execute(_ options: ExecOptions) throws(Failure) -> ProcessHandle {
         let manager = CgroupManager(cgroups)
         let half: HalfMade
-        if let directory = try manager.directoryForSpawn() {
+        if cgroups.version == .v2, let directory = try manager.directoryForSpawn() {
             half = try spawn(intoCgroup: directory.raw)
         } else {
             half = try spawn(intoCgroup: -1)
-            try manager.attach(pid: half.pid)
         }
+        closeChildEnd()
         if let score = process.oomScoreAdj {
             try Files.write(String(score), to: "/proc/\(half.pid)/oom_score_adj")
         }
         let child = Conversation(socket: parentEnd.raw)
-        closeChildEnd()
-        try child.say(.joined)
         guard try child.hear() == .ready else {
             throw .refused("the new process died while it was being made (killed, or out of memory?)")
         }
         if let file = options.pidFile { try PidFile.write(half.pid, to: file) }
         try child.say(.proceed)
-        try InitReport.read(from: child, executable: process.args[0], process: process)
+        try InitReport.read(from: child) { () throws(Failure) in (process.args[0], process) }
         return half.letGo()
     }
 }

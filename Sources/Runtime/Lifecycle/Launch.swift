@@ -19,8 +19,8 @@ final class Launch {
     let newNamespaces: UInt64
     /// Whether the child makes a cgroup namespace once it is in its cgroups.
     let newCgroupNamespace: Bool
-    /// Whether the child begins only when it is in its cgroups.
-    let waitsForCgroups: Bool
+    /// Whether the container exists already (`exec`).
+    let isFurtherProcess: Bool
     let joins: NamespaceJoins
     let orders: Orders
     /// The parent's end of the conversation.
@@ -43,7 +43,7 @@ final class Launch {
         self.cgroups = cgroups
         newNamespaces = Launch.newNamespaces(of: spec)
         newCgroupNamespace = spec.linux.namespaces.contains { $0.kind == .cgroup && $0.path == nil }
-        waitsForCgroups = newCgroupNamespace
+        isFurtherProcess = false
         self.joins = joins
         self.orders = orders
         self.startSocket = startSocket
@@ -66,7 +66,7 @@ final class Launch {
         self.cgroups = cgroups
         newNamespaces = 0
         newCgroupNamespace = false
-        waitsForCgroups = true
+        isFurtherProcess = true
         self.joins = joins
         self.orders = orders
         startSocket = nil
@@ -222,5 +222,6 @@ extension Launch {
 
 private func childEntry(_ context: UnsafeMutableRawPointer?) -> Int32 {
     guard let context else { return 1 }
-    return Child(Unmanaged<Launch>.fromOpaque(context).takeUnretainedValue()).run()
+    var child = Child(Unmanaged<Launch>.fromOpaque(context).takeUnretainedValue())
+    return child.run()
 }
