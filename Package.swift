@@ -63,7 +63,9 @@ let package = Package(
             ],
             swiftSettings: strict + [.unsafeFlags(["-static-executable"])],
             linkerSettings: [
-                .unsafeFlags(["-static-executable", "-use-ld=lld", "-Xlinker", "--gc-sections", "-Xlinker", "-s"])
+                .unsafeFlags([
+                    "-static-executable", "-use-ld=lld", "-Xlinker", "--gc-sections", "-Xlinker", "-s",
+                ])
             ]),
 
         tests("Mesos", ["OCI", "JSON", "Kernel"], resources: [.copy("Fixtures")]),

@@ -42,7 +42,8 @@ struct Child {
         }
         var performer = Performer(cgroups: launch.cgroups, cgroupNamespace: launch.newCgroupNamespace)
         for operation in launch.operations {
-            // The last moment at which cgroupfs is where the host has it. What the mounts took is not the container's.
+            // The last moment at which cgroupfs is where the host has it. What the mounts took is not the
+            // container's.
             if operation == .pivot { try joinCgroups() }
             try performer.perform(operation)
         }
@@ -50,7 +51,9 @@ struct Child {
         try handOver()
     }
 
-    /// Moves into the container's cgroups, once. On v2 the child was born there.
+    /// Moves into the container's cgroups, once.
+    ///
+    /// On v2 the child was born there.
     private mutating func joinCgroups() throws(Failure) {
         if hasJoined { return }
         hasJoined = true
@@ -127,7 +130,8 @@ enum Environment {
     static func complete(_ process: ProcessSpec) throws(Failure) -> [String] {
         var entries: [String] = []
         for entry in process.env {
-            if let index = entries.firstIndex(where: { name(of: $0).elementsEqual(name(of: entry)) }) {
+            let wanted = name(of: entry)
+            if let index = entries.firstIndex(where: { name(of: $0).elementsEqual(wanted) }) {
                 entries[index] = entry
             } else {
                 entries.append(entry)
