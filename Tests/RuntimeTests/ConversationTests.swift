@@ -27,7 +27,7 @@ struct ConversationTests {
 
     init() throws { pair = try Pair() }
 
-    @Test(arguments: [Word.joined, .proceed, .ready])
+    @Test(arguments: [Word.cgroupsReady, .proceed, .ready])
     func `a word is heard as it was said, both ways`(word: Word) throws {
         try pair.left.say(word)
         try pair.right.say(word)
@@ -36,8 +36,8 @@ struct ConversationTests {
     }
 
     @Test func `words are heard one at a time, in their order`() throws {
-        for word in [Word.joined, .proceed, .ready] { try pair.left.say(word) }
-        #expect(try pair.right.hear() == .joined)
+        for word in [Word.cgroupsReady, .proceed, .ready] { try pair.left.say(word) }
+        #expect(try pair.right.hear() == .cgroupsReady)
         #expect(try pair.right.hear() == .proceed)
         #expect(try pair.right.hear() == .ready)
     }

@@ -212,7 +212,10 @@ struct OrdersReportTests {
         let mine = FileDescriptor(adopting: pair.1)
         var process = ProcessSpec(args: ["sh"], cwd: "/work")
         process.rlimits = rlimits
-        try InitReport.read(from: Conversation(socket: mine.raw), executable: "/bin/sh", process: process)
+        try InitReport.read(from: Conversation(socket: mine.raw)) { () throws(Failure) in
+            #expect(frames.contains { $0.1 != 0 }, "nobody asks about a task that runs")
+            return ("/bin/sh", process)
+        }
     }
 
     @Test func `released, and then the end, means that the task runs`() throws {
