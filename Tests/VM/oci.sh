@@ -37,7 +37,8 @@ END
 # start_bundle ID ARGS RESOURCES: made, created and started; its output goes to $WORK/ID/out.
 start_bundle() {
     bundle "$@"
-    mrun create --bundle "$WORK/$1" "$1" >"$WORK/$1/out" 2>&1 </dev/null && mrun start "$1"
+    mrun create --bundle "$WORK/$1" "$1" >"$WORK/$1/out" 2>&1 </dev/null || { cat "$WORK/$1/out" && return 1; }
+    mrun start "$1"
 }
 run_bundle() { mrun run --bundle "$WORK/$1" "$1"; }
 remove() { mrun delete --force "$1"; }
