@@ -5,7 +5,8 @@ extension JSON {
     /// Levels of nesting that are read; deeper documents are refused.
     package static let depthLimit: Int32 = 128
 
-    /// Reads one JSON document, strictly: UTF-8, nothing after it, no NUL in any string.
+    /// Reads one JSON document, strictly: UTF-8, nothing after it, no NUL in any string, no member twice, no
+    /// whole number that does not fit.
     ///
     /// - Throws: one line that says what is wrong, and where.
     package static func parse(_ bytes: [UInt8]) throws(Failure) -> JSON {
@@ -30,6 +31,24 @@ extension JSON {
         if let extra = bytes[min(end, bytes.count)...].firstIndex(where: { !isBlank($0) }) {
             throw Failure(.document(at: "", "\(place(extra, in: bytes)): something follows the document"))
         }
+        let names = try strictly(bytes) { () throws(Strictness.Fault) in try Strictness.names(in: bytes) }
+        let value = try copied(root)
+        // json-c keeps one member of each name.
+        if names != value.memberCount {
+            try strictly(bytes) { () throws(Strictness.Fault) in try Strictness.repeatedMember(in: bytes) }
+        }
+        return value
+    }
+
+    private static func strictly<T>(
+        _ bytes: [UInt8], _ body: () throws(Strictness.Fault) -> T
+    ) throws(Failure) -> T {
+        do { return try body() } catch {
+            throw Failure(.document(at: "", "\(place(error.offset, in: bytes)): \(error.words)"))
+        }
+    }
+
+    private static func copied(_ root: OpaquePointer?) throws(Failure) -> JSON {
         do { return try copy(root, at: nil) } catch { return try copy(root, at: "") }
     }
 
@@ -74,9 +93,6 @@ extension JSON {
         case json_type_string:
             let bytes = UnsafeBufferPointer(
                 start: json_object_get_string(node), count: Int(json_object_get_string_len(node)))
-            guard !bytes.contains(0) else {
-                throw Failure(.document(at: pointer ?? "", "the string holds a NUL"))
-            }
             return .string(bytes.withMemoryRebound(to: UInt8.self) { String(decoding: $0, as: UTF8.self) })
         case json_type_array:
             var elements: [JSON] = []

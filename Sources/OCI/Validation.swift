@@ -117,14 +117,16 @@ extension Spec {
 
     private func cgroupProblems() -> [Failure] {
         guard let path = linux.cgroupsPath else { return [] }
-        let steps = path.split(separator: "/", omittingEmptySubsequences: true)
+        let steps = Path.steps(path)
         if steps.isEmpty {
             return [problem("/linux/cgroupsPath", "\"\(path)\" is the root of the hierarchy")]
         }
         if steps.contains("..") || steps.contains(".") {
             return [problem("/linux/cgroupsPath", "\"\(path)\" leaves its hierarchy")]
         }
-        if path.contains("\n") { return [problem("/linux/cgroupsPath", "the path holds a line break")] }
+        if path.utf8.contains(UInt8(ascii: "\n")) {
+            return [problem("/linux/cgroupsPath", "the path holds a line break")]
+        }
         return []
     }
 

@@ -125,7 +125,7 @@ package enum Planner {
     /// A destination without empty, `.` and `..` steps.
     static func normalized(_ path: String, at pointer: String) throws(Failure) -> String {
         var steps: [Substring] = []
-        for step in path.split(separator: "/") where step != "." {
+        for step in Path.steps(path) where step != "." {
             if step == ".." { _ = steps.popLast() } else { steps.append(step) }
         }
         guard !steps.isEmpty else {

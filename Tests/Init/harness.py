@@ -2,6 +2,7 @@
 
 import ctypes
 import fcntl
+import functools
 import os
 import pathlib
 import select
@@ -10,6 +11,7 @@ import signal
 import socket
 import struct
 import subprocess
+import tempfile
 import time
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
@@ -23,10 +25,10 @@ SEALS = 0xF  # seal, shrink, grow, write
 
 # The numbers of system calls that libc has no function for, or keeps something back from.
 CALLS = {
-    "x86_64": {"rt_sigprocmask": 14, "uname": 63, "chdir": 80, "setresuid": 117, "capset": 126, "rt_sigtimedwait": 128,
-               "prctl": 157, "keyctl": 250, "ppoll": 271},
-    "aarch64": {"rt_sigprocmask": 135, "uname": 160, "chdir": 49, "setresuid": 147, "capset": 91,
-                "rt_sigtimedwait": 137, "prctl": 167, "keyctl": 219, "ppoll": 73},
+    "x86_64": {"rt_sigprocmask": 14, "execve": 59, "uname": 63, "chdir": 80, "setresuid": 117, "capset": 126,
+               "rt_sigtimedwait": 128, "prctl": 157, "exit_group": 231, "keyctl": 250, "ppoll": 271},
+    "aarch64": {"rt_sigprocmask": 135, "execve": 221, "uname": 160, "chdir": 49, "setresuid": 147, "capset": 91,
+                "rt_sigtimedwait": 137, "prctl": 167, "exit_group": 94, "keyctl": 219, "ppoll": 73},
 }[os.uname().machine]
 
 STAY, SUBREAPER, NO_NEW_PRIVS, CAPABILITIES, KEYRING, SETGROUPS, SECCOMP = (1 << n for n in range(7))
@@ -55,18 +57,14 @@ def compiler():
     return str(beside) if beside and beside.exists() else shutil.which("clang")
 
 
-def build(directory):
-    """Compiles mrun-init with the flags that the plugin uses."""
-    output = os.path.join(directory, "mrun-init")
+@functools.cache
+def build():
+    """The bytes of mrun-init, compiled with the flags that the plugin uses."""
     sources = sorted(str(path) for path in SOURCES.glob("*.c"))
-    subprocess.run([compiler(), f"@{SOURCES / 'flags.txt'}", "-o", output, *sources], check=True)
-    return output
-
-
-def loaded(path):
-    """A descriptor of a sealed copy: mrun-init is never run from a file."""
-    with open(path, "rb") as file:
-        return sealed(file.read())
+    with tempfile.TemporaryDirectory() as directory:
+        output = pathlib.Path(directory, "mrun-init")
+        subprocess.run([compiler(), f"@{SOURCES / 'flags.txt'}", "-o", output, *sources], check=True)
+        return output.read_bytes()
 
 
 def orders(argv, executable=None, env=("PATH=/usr/bin:/bin",), cwd="/", flags=0, groups=(), rlimits=(), program=(),
@@ -121,6 +119,15 @@ def until(condition, seconds=10):
         time.sleep(0.002)
 
 
+def ended(pid, pidfd, seconds=20):
+    """The exit code of a child that must end in time, or minus the signal that ended it."""
+    if not select.select([pidfd], [], [], seconds)[0]:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        raise AssertionError("mrun-init did not end in time")
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
 def status_of(pid):
     with open(f"/proc/{pid}/status") as file:
         return dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
@@ -159,7 +166,7 @@ class Shim:
 
     def __init__(self, binary, directory, argv=("/bin/true",), *, held=False, reporting=None, recorded=False,
                  namespace=False, block=None, stdin=None, prepare=None, leaked=(), **more):
-        self.reports, self.code, self.status, self.report = [], None, None, None
+        self.reports, self.code, self.report = [], None, None
         table, numbers, theirs = {}, {}, []  # numbers for its descriptors; what is only its own
 
         def give(number, descriptor):
@@ -256,16 +263,19 @@ class Shim:
     def wait(self, seconds=20):
         """The exit code, or minus the signal that ended it."""
         if self.code is None:
-            if not select.select([self.pidfd], [], [], seconds)[0]:
-                raise AssertionError("mrun-init did not end in time")
-            self.status = os.waitpid(self.pid, 0)[1]
-            self.code = os.waitstatus_to_exitcode(self.status)
+            self.code = -signal.SIGKILL  # unless it ends by itself
+            self.code = ended(self.pid, self.pidfd, seconds)
         return self.code
 
-    def output(self):
+    def output(self, seconds=20):
         """Everything that was written to its standard output, until all writers are gone."""
-        with os.fdopen(self.output_reader, "rb", closefd=False) as file:
-            return file.read().decode()
+        text, end = b"", time.monotonic() + seconds
+        while select.select([self.output_reader], [], [], max(0, end - time.monotonic()))[0]:
+            piece = os.read(self.output_reader, 65536)
+            if not piece:
+                return text.decode()
+            text += piece
+        raise AssertionError(f"somebody still holds the output open, after {text!r}")
 
     def read_line(self, seconds=10):
         line = b""
