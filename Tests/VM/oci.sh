@@ -68,6 +68,11 @@ check "quota and period are in cpu.max" equal "$(value mrun/limits/cpu.max)" "50
 check "a unified value is written as it stands" equal "$(value mrun/limits/memory.high)" 59998208
 check "the program is in the cgroup" runs_in mrun/limits sleep 4700
 
+case $("$MRUN" --version) in
+crun*) skip "stats tell its memory and its processes" "crun has no stats" ;;
+*) check "stats tell its memory and its processes" json_has "$(mrun stats limits)" memory: pids: ;;
+esac
+
 # --- exec ---
 mrun exec limits sleep 4701 >/dev/null 2>&1 </dev/null &
 check "an exec'ed process is in the container's cgroup" eventually 10 runs_in mrun/limits sleep 4701
