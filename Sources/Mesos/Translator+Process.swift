@@ -15,8 +15,8 @@ extension Translator {
 
     /// The argument vector: of `sh -c` for a shell command, else the task's own.
     ///
-    /// Mesos executes a command without arguments with an empty vector, which the kernel no longer lets through; it
-    /// gets its own name instead.
+    /// Mesos executes a command without arguments with an empty vector, which hardly a program copes with; here it
+    /// gets its own name.
     private func arguments() -> [String] {
         guard let command = task.command else { return [] }
         guard let value = command.value, !value.isEmpty else {

@@ -62,6 +62,8 @@ struct CPUTests {
         ("0.29", false, 28999, "28999 100000"), ("0.001", false, 1000, "1000 100000"),
         ("2.5", false, 250_000, "250000 100000"), ("0.073", false, 7300, "7299 100000"),
         ("0.292", false, 29200, "29199 100000"), ("64", false, 6_400_000, "6400000 100000"),
+        // A single division by 1000 would give 111800 and 113999.
+        ("1.118", false, 111_799, "111799 100000"), ("1.14", false, 114_000, "114000 100000"),
     ])
     func `with CFS the request is a limit, cut as Mesos cuts it`(
         cpus: String, overhead: Bool, quota: Int64, maximum: String
