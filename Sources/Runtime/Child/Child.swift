@@ -19,8 +19,9 @@ struct Child {
 
     /// Makes the container and becomes mrun-init; returns only when something failed.
     mutating func run() -> Int32 {
-        // The parent's end must have one holder, or its death would go unnoticed here.
-        _ = sys_close(launch.parentEnd.raw)
+        // What must have one holder: the parent's end, or its death would go unnoticed here; the lock, or it would
+        // outlive the parent.
+        for raw in [launch.parentEnd.raw] + launch.parentsOwn { _ = sys_close(raw) }
         _ = sys_prctl(Int32(K_PR_SET_NAME), UInt(bitPattern: Child.name.utf8Start))
         do throws(Failure) {
             try build()
@@ -34,6 +35,9 @@ struct Child {
     private static let name: StaticString = "mrun:child"
 
     private mutating func build() throws(Failure) {
+        // Stopped by somebody, the child could not hear that the parent is gone.
+        try checked("PR_SET_PDEATHSIG", sys_prctl(Int32(K_PR_SET_PDEATHSIG), UInt(SIGKILL)))
+        try checked("personality", sys_personality(0))
         _ = sys_umask(0)
         if launch.newCgroupNamespace || launch.isFurtherProcess { try joinCgroups() }
         try launch.joins.enterOthers()
@@ -74,10 +78,11 @@ struct Child {
         // mrun-init finds its orders at a fixed number; everything else goes out of the way, above it.
         orders.startSocket = try inherited(launch.startSocketNumber)
         orders.record = try inherited(launch.exitRecordNumber)
-        if launch.startsAtOnce { orders.report = try inherited(launch.childEndNumber) }
+        orders.report = try inherited(launch.childEndNumber)
         let block = try Child.memory(orders.block())
         try parent.say(.ready)
         guard try parent.hear() == .proceed else { sys_exit(1) }
+        try checked("PR_SET_PDEATHSIG", sys_prctl(Int32(K_PR_SET_PDEATHSIG), 0))
         let image = try inherited(initImage.raw)
         try checked("seal", sys_fcntl(image, F_SETFD, Int(FD_CLOEXEC)))
         try checked("dup", sys_dup3(block.raw, Int32(ORDERS_FD), 0))
@@ -149,18 +154,24 @@ enum Environment {
         entry.utf8.prefix { $0 != UInt8(ascii: "=") }
     }
 
+    /// What the container's passwd file says; `nil` where it says nothing or cannot be read.
     private static func home(of uid: UInt32) throws(Failure) -> String? {
-        // The image wrote this file: a FIFO, a device or a giant must neither block nor fill us, and what
-        // cannot be read gives no home.
-        let answer = sys_openat(AT_FDCWD, "/etc/passwd", O_RDONLY | O_NONBLOCK | O_NOCTTY, 0)
-        guard answer >= 0 else { return nil }
-        let file = FileDescriptor(adopting: Int32(answer))
-        let status = try file.status()
-        guard status.isRegular, status.size <= 1 << 20 else { return nil }
-        let text = String(decoding: try file.readAll(), as: UTF8.self)
-        for line in text.utf8.split(separator: UInt8(ascii: "\n")) {
-            let fields = line.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false)
-                .map(Substring.init)
+        let root = Root(adopting: try FileDescriptor.open("/", flags: O_PATH | O_DIRECTORY))
+        do {
+            // The image made this file: it could be a link to a descriptor of ours, a FIFO, the kernel's log, a giant.
+            let flags = O_RDONLY | O_NONBLOCK | O_NOCTTY
+            guard let file = try root.openIfPresent("/etc/passwd", flags: flags) else { return nil }
+            let isProcfs = sys_filesystem_magic(file.raw) == Int(K_PROC_SUPER_MAGIC)
+            guard try file.status().isRegular, !isProcfs else { return nil }
+            return home(of: uid, in: String(decoding: try file.readAll(limit: 1 << 20), as: UTF8.self))
+        } catch {
+            return nil
+        }
+    }
+
+    private static func home(of uid: UInt32, in passwd: String) -> String? {
+        for line in passwd.split(separator: "\n") {
+            let fields = line.split(separator: ":", omittingEmptySubsequences: false)
             if fields.count >= 6, UInt32(fields[2]) == uid, !fields[5].isEmpty { return String(fields[5]) }
         }
         return nil
