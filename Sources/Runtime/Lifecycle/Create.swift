@@ -98,7 +98,11 @@ private struct Creation: ~Copyable {
             path: spec.linux.cgroupsPath ?? id, controllers: Creation.controllers(spec),
             layout: try CgroupLayout.detect(), owner: store.root + "/" + id)
         let manager = CgroupManager(cgroups)
-        try manager.checkFree()
+        do { try manager.checkFree() } catch {
+            // The same bundle once more: clients look for the words about the id, not for those about its cgroups.
+            if try store.find(id) != nil { throw Store.taken(id) }
+            throw error
+        }
 
         let folder = try store.make(id)
         let record = Record(

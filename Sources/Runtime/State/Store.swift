@@ -18,13 +18,18 @@ struct Store: Sendable {
         let directory = try openRoot()
         let answer = sys_mkdirat(directory.raw, id, 0o711)
         if answer == -Int(EEXIST) {
-            throw .refused("container with given ID already exists: \"\(id)\"")
+            throw Store.taken(id)
         }
         try checked("mkdir \"\(root)/\(id)\"", answer)
         let folder = try open(id, in: directory)
         guard let folder else { throw .refused("container \"\(id)\" was deleted while it was being created") }
         try folder.lock()
         return folder
+    }
+
+    /// Clients look for these words.
+    static func taken(_ id: String) -> Failure {
+        .refused("container with given ID already exists: \"\(id)\"")
     }
 
     /// The folder of an existing container; `nil` where there is none.
