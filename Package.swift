@@ -63,11 +63,13 @@ let package = Package(
             ],
             swiftSettings: strict + [.unsafeFlags(["-static-executable"])],
             linkerSettings: [
-                .unsafeFlags(["-static-executable", "-Xlinker", "--gc-sections", "-Xlinker", "-s"])
+                .unsafeFlags(["-static-executable", "-use-ld=lld", "-Xlinker", "--gc-sections", "-Xlinker", "-s"])
             ]),
 
         tests("CommandLine", ["Kernel", "JSON"]),
         tests("Runtime", ["OCI", "JSON", "Kernel"]),
         tests("Cgroups", ["OCI", "JSON", "Kernel"]),
+        tests("Kernel", []),
+        tests("JSON", ["Kernel"]),
     ]
 )

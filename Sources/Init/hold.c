@@ -78,7 +78,8 @@ void hold(struct init *init)
         connection = next_connection(init, (int)signals);
         if (connection < 0)
             continue;
-        // One who only connects and closes wanted to know whether we are held.
+        // One who only connects and closes wanted to know whether we are held. One who connects and says nothing keeps the
+        // others waiting; but the socket is in the runtime's own directory.
         wait_for(init, (int)signals, connection);
         if (call(read, connection, message, sizeof message) == 1 && message[0] == START)
             break;

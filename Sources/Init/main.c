@@ -33,12 +33,12 @@ static void fill_standard_descriptors(void)
         call(close, descriptor);
 }
 
-// Really closed, not only at the exec: a descriptor that the caller leaked would else be in reach of `cwd`, and would stay
+// Really closed, ORDERS_FD among them, and not only at the exec: a descriptor that the caller leaked would else be in reach of `cwd`, and would stay
 // open for as long as the container is held. What is kept, is kept from the task.
 static void keep_descriptors(const struct init *init)
 {
     const int kept[] = {init->start, init->report, init->record};
-    unsigned first = 3;
+    unsigned first = ORDERS_FD;
     for (;;) {
         unsigned next = ~0u;
         for (int i = 0; i < 3; i++)

@@ -88,7 +88,6 @@ void take_orders(struct init *init)
     address = call(mmap, NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE, ORDERS_FD, 0);
     if (address < 0 && address > -4096)
         give_up(init, ORDERS_STEP_ORDERS, address, 0);
-    call(close, ORDERS_FD);
 
     init->orders = (struct orders *)address;
     if (!is_header(init->orders, (uint64_t)length))

@@ -5,12 +5,35 @@ package import Kernel
 /// Decoding through cursors makes every message name its place.
 package struct Cursor: Sendable {
     package let value: JSON
-    package let pointer: String
+    private let path: Path
+
+    /// How the place was reached; written out only where somebody asks.
+    private indirect enum Path: Sendable {
+        case start(String)
+        case member(Path, String)
+        case element(Path, Int)
+
+        var pointer: String {
+            switch self {
+            case .start(let pointer): pointer
+            case .member(let parent, let name): parent.pointer + "/" + Cursor.escaped(name)
+            case .element(let parent, let index): parent.pointer + "/" + String(index)
+            }
+        }
+    }
 
     package init(_ value: JSON, at pointer: String = "") {
         self.value = value
-        self.pointer = pointer
+        path = .start(pointer)
     }
+
+    private init(_ value: JSON, _ path: Path) {
+        self.value = value
+        self.path = path
+    }
+
+    /// The JSON pointer of this place.
+    package var pointer: String { path.pointer }
 
     /// A reference token, escaped as RFC 6901 asks.
     package static func escaped(_ token: String) -> String {
@@ -31,7 +54,7 @@ package struct Cursor: Sendable {
         guard let member = members.first(where: { $0.name == name }), member.value != .null else {
             return nil
         }
-        return Cursor(member.value, at: pointer + "/" + Cursor.escaped(name))
+        return Cursor(member.value, .member(path, name))
     }
 
     /// Decodes the member `name`; `nil` where it is missing or null.
@@ -57,7 +80,7 @@ package struct Cursor: Sendable {
         var decoded: [T] = []
         decoded.reserveCapacity(elements.count)
         for (index, element) in elements.enumerated() {
-            decoded.append(try decode(Cursor(element, at: "\(pointer)/\(index)")))
+            decoded.append(try decode(Cursor(element, .element(path, index))))
         }
         return decoded
     }
@@ -65,7 +88,7 @@ package struct Cursor: Sendable {
     /// The members of this object, in their order.
     package func members() throws(Failure) -> [(name: String, value: Cursor)] {
         guard case .object(let members) = value else { throw mismatch("an object") }
-        return members.map { ($0.name, Cursor($0.value, at: pointer + "/" + Cursor.escaped($0.name))) }
+        return members.map { ($0.name, Cursor($0.value, .member(path, $0.name))) }
     }
 
     /// Text.

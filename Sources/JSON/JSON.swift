@@ -1,7 +1,7 @@
 /// A JSON value.
 ///
 /// Objects keep the order of their members, so that what mrun writes is the same every time.
-public indirect enum JSON: Hashable, Sendable {
+public enum JSON: Hashable, Sendable {
     /// `null`
     case null
     /// `true` or `false`

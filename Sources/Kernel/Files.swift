@@ -1,6 +1,17 @@
 internal import CKernel
 internal import Glibc
 
+/// Paths as the kernel reads them.
+package enum Path {
+    /// The steps between the slashes, without empty ones.
+    ///
+    /// By bytes: to Swift a slash and a combining mark after it are one character that is no slash, and `..`
+    /// or a second step would hide behind it from every check.
+    package static func steps(_ path: String) -> [Substring] {
+        path.utf8.split(separator: UInt8(ascii: "/")).map(Substring.init)
+    }
+}
+
 /// Reads of whole files and folders of the host.
 package enum Files {
     /// Reads a regular file; a FIFO, a device or a folder is refused before anything can block.
@@ -108,6 +119,6 @@ package enum Files {
     /// `..` stays: what it means depends on links.
     package static func absolute(_ path: String) throws(Failure) -> String {
         let whole = path.hasPrefix("/") ? path : try workingDirectory() + "/" + path
-        return "/" + whole.split(separator: "/").filter { $0 != "." }.joined(separator: "/")
+        return "/" + Path.steps(whole).filter { $0 != "." }.joined(separator: "/")
     }
 }

@@ -55,7 +55,7 @@ package struct Root: ~Copyable {
     ) throws(Failure) -> FileDescriptor {
         let flags = O_PATH | (directory ? O_DIRECTORY : 0)
         if let place = try openIfPresent(path, flags: flags, links: links) { return place }
-        let steps = path.split(separator: "/")
+        let steps = Path.steps(path)
         var parent = ""
         for step in steps.dropLast() {
             try makeFolder(String(step), in: parent, links: links)
@@ -81,7 +81,7 @@ package struct Root: ~Copyable {
 
     /// The folder in which `path` lies, made where it is missing, for a call that works on a name in it.
     package borrowing func folder(of path: String) throws(Failure) -> FolderEntry {
-        let steps = path.split(separator: "/")
+        let steps = Path.steps(path)
         guard let name = steps.last else { throw .refused("\"\(path)\" names no file") }
         let parent = "/" + steps.dropLast().joined(separator: "/")
         return FolderEntry(folder: try mountPoint(parent, directory: true), name: String(name))

@@ -56,8 +56,9 @@ extension Spec {
         if let score = process.oomScoreAdj, !(-1000...1000).contains(score) {
             found.append(problem("/process/oomScoreAdj", "\(score) is outside -1000 to 1000"))
         }
-        var seen: Set<String> = []
-        for (index, limit) in process.rlimits.enumerated() where !seen.insert(limit.type).inserted {
+        // Plain searches here and below: the lists are short, and each kind of set costs its metadata in every call.
+        for (index, limit) in process.rlimits.enumerated()
+        where process.rlimits[..<index].contains(where: { $0.type == limit.type }) {
             found.append(problem("/process/rlimits/\(index)", "\"\(limit.type)\" is given twice"))
         }
         return found
@@ -87,8 +88,9 @@ extension Spec {
 
     private func namespaceProblems() -> [Failure] {
         var found: [Failure] = []
-        var seen: Set<NamespaceKind> = []
-        for (index, namespace) in linux.namespaces.enumerated() where !seen.insert(namespace.kind).inserted {
+        let all = linux.namespaces
+        for (index, namespace) in all.enumerated()
+        where all[..<index].contains(where: { $0.kind == namespace.kind }) {
             let words = "\"\(namespace.kind.rawValue)\" is given twice"
             found.append(problem("/linux/namespaces/\(index)", words))
         }
@@ -115,14 +117,16 @@ extension Spec {
 
     private func cgroupProblems() -> [Failure] {
         guard let path = linux.cgroupsPath else { return [] }
-        let steps = path.split(separator: "/", omittingEmptySubsequences: true)
+        let steps = Path.steps(path)
         if steps.isEmpty {
             return [problem("/linux/cgroupsPath", "\"\(path)\" is the root of the hierarchy")]
         }
         if steps.contains("..") || steps.contains(".") {
             return [problem("/linux/cgroupsPath", "\"\(path)\" leaves its hierarchy")]
         }
-        if path.contains("\n") { return [problem("/linux/cgroupsPath", "the path holds a line break")] }
+        if path.utf8.contains(UInt8(ascii: "\n")) {
+            return [problem("/linux/cgroupsPath", "the path holds a line break")]
+        }
         return []
     }
 

@@ -117,7 +117,7 @@ package struct MountOptions: Hashable, Sendable {
     ]
 
     /// Words that say what is so anyway.
-    private static let meaningless: Set<String> = [
+    private static let meaningless = [
         "defaults", "async", "loud", "norelatime", "nomand", "nolazytime", "noiversion", "silent",
     ]
 }

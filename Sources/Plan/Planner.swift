@@ -116,7 +116,7 @@ package enum Planner {
 
     /// What lxcfs and its like put over files of procfs; anything else below /proc could fool the runtime or
     /// a security module (CVE-2019-16884, CVE-2019-19921).
-    private static let mountableInProc: Set<String> = [
+    private static let mountableInProc = [
         "/proc/cpuinfo", "/proc/diskstats", "/proc/meminfo", "/proc/stat", "/proc/swaps", "/proc/uptime",
         "/proc/loadavg", "/proc/slabinfo", "/proc/net/dev", "/proc/sys/kernel/ns_last_pid",
         "/proc/sys/crypto/fips_enabled",
@@ -125,7 +125,7 @@ package enum Planner {
     /// A destination without empty, `.` and `..` steps.
     static func normalized(_ path: String, at pointer: String) throws(Failure) -> String {
         var steps: [Substring] = []
-        for step in path.split(separator: "/") where step != "." {
+        for step in Path.steps(path) where step != "." {
             if step == ".." { _ = steps.popLast() } else { steps.append(step) }
         }
         guard !steps.isEmpty else {

@@ -2,6 +2,7 @@
 
 import ctypes
 import fcntl
+import functools
 import os
 import pathlib
 import select
@@ -10,6 +11,7 @@ import signal
 import socket
 import struct
 import subprocess
+import tempfile
 import time
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
@@ -55,18 +57,14 @@ def compiler():
     return str(beside) if beside and beside.exists() else shutil.which("clang")
 
 
-def build(directory):
-    """Compiles mrun-init with the flags that the plugin uses."""
-    output = os.path.join(directory, "mrun-init")
+@functools.cache
+def build():
+    """The bytes of mrun-init, compiled with the flags that the plugin uses."""
     sources = sorted(str(path) for path in SOURCES.glob("*.c"))
-    subprocess.run([compiler(), f"@{SOURCES / 'flags.txt'}", "-o", output, *sources], check=True)
-    return output
-
-
-def loaded(path):
-    """A descriptor of a sealed copy: mrun-init is never run from a file."""
-    with open(path, "rb") as file:
-        return sealed(file.read())
+    with tempfile.TemporaryDirectory() as directory:
+        output = pathlib.Path(directory, "mrun-init")
+        subprocess.run([compiler(), f"@{SOURCES / 'flags.txt'}", "-o", output, *sources], check=True)
+        return output.read_bytes()
 
 
 def orders(argv, executable=None, env=("PATH=/usr/bin:/bin",), cwd="/", flags=0, groups=(), rlimits=(), program=(),
@@ -262,10 +260,15 @@ class Shim:
             self.code = os.waitstatus_to_exitcode(self.status)
         return self.code
 
-    def output(self):
+    def output(self, seconds=20):
         """Everything that was written to its standard output, until all writers are gone."""
-        with os.fdopen(self.output_reader, "rb", closefd=False) as file:
-            return file.read().decode()
+        text, end = b"", time.monotonic() + seconds
+        while select.select([self.output_reader], [], [], max(0, end - time.monotonic()))[0]:
+            piece = os.read(self.output_reader, 65536)
+            if not piece:
+                return text.decode()
+            text += piece
+        raise AssertionError(f"somebody still holds the output open, after {text!r}")
 
     def read_line(self, seconds=10):
         line = b""

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # A small TAP library for POSIX sh (busybox ash in the virtual machine). Source it; it needs nothing else.
 #
 #   check "a sentence that is true" COMMAND...    one test: ok when COMMAND succeeds

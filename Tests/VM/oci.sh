@@ -1,6 +1,6 @@
 # Plain OCI bundles on cgroup v2: limits, freezer, devices, exec. Any OCI runtime can be put to this file.
 
-# shellcheck source-path=SCRIPTDIR source=lib.sh disable=SC2317
+# shellcheck shell=sh source-path=SCRIPTDIR source=lib.sh disable=SC2317
 . "${VM_DIR:-.}/lib.sh"
 
 # bundle ID ARGS RESOURCES: a busybox bundle; ARGS and RESOURCES are JSON.

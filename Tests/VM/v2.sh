@@ -1,6 +1,6 @@
 # Mesos tasks on cgroup v2: what the seed's task becomes, its life from create to delete, and the exit record.
 
-# shellcheck source-path=SCRIPTDIR source=lib.sh disable=SC2317
+# shellcheck shell=sh source-path=SCRIPTDIR source=lib.sh disable=SC2317
 . "${VM_DIR:-.}/lib.sh"
 
 ALL=cgroups/cpu,cgroups/mem,namespaces/pid

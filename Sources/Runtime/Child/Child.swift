@@ -125,17 +125,25 @@ enum Environment {
     /// Of a name given twice the last value counts; `HOME` is added from the container's passwd file when it
     /// is missing.
     static func complete(_ process: ProcessSpec) throws(Failure) -> [String] {
-        var order: [Substring] = []
-        var entries: [Substring: String] = [:]
+        var entries: [String] = []
         for entry in process.env {
             let name = entry.prefix { $0 != "=" }
-            if entries.updateValue(entry, forKey: name) == nil { order.append(name) }
+            if let index = entries.firstIndex(where: { hasName($0, name) }) {
+                entries[index] = entry
+            } else {
+                entries.append(entry)
+            }
         }
-        if entries["HOME"] == nil || entries["HOME"] == "HOME=" {
-            if entries["HOME"] == nil { order.append("HOME") }
-            entries["HOME"] = "HOME=" + (try home(of: process.user.uid) ?? "/")
-        }
-        return order.compactMap { entries[$0] }
+        let index = entries.firstIndex { hasName($0, "HOME") }
+        if let index, entries[index] != "HOME=" { return entries }
+        let home = "HOME=" + (try home(of: process.user.uid) ?? "/")
+        if let index { entries[index] = home } else { entries.append(home) }
+        return entries
+    }
+
+    private static func hasName(_ entry: String, _ name: Substring) -> Bool {
+        entry.utf8.count > name.utf8.count && entry.hasPrefix(name)
+            && entry.utf8[entry.utf8.index(entry.startIndex, offsetBy: name.utf8.count)] == UInt8(ascii: "=")
     }
 
     private static func home(of uid: UInt32) throws(Failure) -> String? {

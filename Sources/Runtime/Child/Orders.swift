@@ -115,9 +115,12 @@ private struct Tail {
 struct InitReport {
     /// Reads frames until the end of the stream.
     ///
+    /// What `task` answers is needed for the words of a failure only.
+    ///
     /// - Throws: the failure that mrun-init met, in words; or that it died.
     static func read(
-        from connection: Conversation, executable: String, process: ProcessSpec
+        from connection: Conversation,
+        about task: () throws(Failure) -> (executable: String, process: ProcessSpec)
     ) throws(Failure) {
         var released = false
         while true {
@@ -128,7 +131,8 @@ struct InitReport {
                 released = true
                 continue
             }
-            throw failure(report, executable: executable, process: process)
+            let task = try task()
+            throw failure(report, executable: task.executable, process: task.process)
         }
         if !released {
             throw .refused(

@@ -215,7 +215,8 @@ private struct Creation: ~Copyable {
         try child.say(.proceed)
         if launch.startsAtOnce {
             let name = launch.executable ?? bundle.process.args[0]
-            try InitReport.read(from: child, executable: name, process: bundle.process)
+            let process = bundle.process
+            try InitReport.read(from: child) { () throws(Failure) in (name, process) }
         } else if try child.hear() != nil {
             throw .refused("the container's init said something unexpected")
         }

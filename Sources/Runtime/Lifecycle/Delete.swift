@@ -39,16 +39,28 @@ extension Containers {
 
     /// Kills all processes and removes the cgroups.
     static func end(_ process: ProcessIdentity?, _ manager: CgroupManager) throws(Failure) {
-        if let handle = try process?.open() {
-            try handle.signal(SIGKILL)
+        guard let handle = try process?.open() else {
+            // Mostly nobody is left: then the kernel takes the cgroups away at once, and nothing need be looked for.
+            if try isRemovable(manager) { return }
             try manager.killAll(Deadline(milliseconds: 10_000))
-            guard try handle.waitForEnd(milliseconds: 10_000) else {
-                throw .refused("container init still running")
-            }
-        } else {
-            try manager.killAll(Deadline(milliseconds: 10_000))
+            return try manager.remove()
+        }
+        try handle.signal(SIGKILL)
+        try manager.killAll(Deadline(milliseconds: 10_000))
+        guard try handle.waitForEnd(milliseconds: 10_000) else {
+            throw .refused("container init still running")
         }
         try manager.remove()
+    }
+
+    private static func isRemovable(_ manager: CgroupManager) throws(Failure) -> Bool {
+        do {
+            try manager.remove(milliseconds: 0)
+            return true
+        } catch {
+            guard error.errno == EBUSY else { throw error }
+            return false
+        }
     }
 }
 

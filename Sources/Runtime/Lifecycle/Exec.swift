@@ -56,7 +56,7 @@ extension Containers {
         guard let initProcess = try snapshot.record.process?.open() else {
             throw .refused("cannot exec in a stopped container")
         }
-        let spec = try folder.config()
+        let spec = try folder.configReader().read()
         let process = try Containers.process(of: spec, options)
         let orders = try Orders(for: spec, process, stays: false, newKeyring: true)
         let cgroups = snapshot.record.cgroups
@@ -113,7 +113,7 @@ extension Launch {
         }
         if let file = options.pidFile { try PidFile.write(half.pid, to: file) }
         try child.say(.proceed)
-        try InitReport.read(from: child, executable: process.args[0], process: process)
+        try InitReport.read(from: child) { () throws(Failure) in (process.args[0], process) }
         return half.letGo()
     }
 }

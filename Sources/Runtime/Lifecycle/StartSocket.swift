@@ -19,19 +19,29 @@ struct StartSocket: ~Copyable {
     /// Lets the task go and waits until it has been executed.
     borrowing func start(_ folder: borrowing ContainerFolder) throws(Failure) {
         try socket.write("S")
-        let spec = try folder.config()
-        let process = spec.process ?? ProcessSpec(args: [], cwd: "/")
-        let name = spec.annotation(Meaning.executable) ?? process.args.first ?? ""
-        try InitReport.read(from: Conversation(socket: socket.raw), executable: name, process: process)
+        let config = folder.configReader()
+        try InitReport.read(from: Conversation(socket: socket.raw)) { () throws(Failure) in
+            let spec = try config.read()
+            let process = spec.process ?? ProcessSpec(args: [], cwd: "/")
+            return (spec.annotation(Meaning.executable) ?? process.args.first ?? "", process)
+        }
     }
 }
 
-extension ContainerFolder {
-    /// The config as it was when the container was created; the bundle may be gone.
-    borrowing func config() throws(Failure) -> Spec {
-        let text = try Files.readRegular(Name.config, at: directory.raw)
+/// Reads the config as it was when the container was created; the bundle may be gone.
+struct ConfigReader {
+    fileprivate let id: String
+    fileprivate let directory: Int32
+
+    func read() throws(Failure) -> Spec {
+        let text = try Files.readRegular(ContainerFolder.Name.config, at: directory)
         return try attempting("config of container \"\(id)\"") { () throws(Failure) in
             try Spec(Cursor(try JSON.parse(text)))
         }
     }
+}
+
+extension ContainerFolder {
+    /// Must not outlive this value, whose descriptor it uses.
+    borrowing func configReader() -> ConfigReader { ConfigReader(id: id, directory: directory.raw) }
 }

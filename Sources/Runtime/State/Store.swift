@@ -76,7 +76,7 @@ struct Store: Sendable {
 
     private func makeRoot() throws(Failure) {
         var path = ""
-        for step in root.split(separator: "/") {
+        for step in Path.steps(root) {
             path += "/" + step
             let answer = sys_mkdirat(AT_FDCWD, path, path == root ? 0o700 : 0o755)
             if answer == -Int(EEXIST) { continue }
