@@ -66,6 +66,7 @@ let package = Package(
                 .unsafeFlags(["-static-executable", "-use-ld=lld", "-Xlinker", "--gc-sections", "-Xlinker", "-s"])
             ]),
 
+        tests("Mesos", ["OCI", "JSON", "Kernel"], resources: [.copy("Fixtures")]),
         tests("CommandLine", ["Kernel", "JSON"]),
         tests("Runtime", ["OCI", "JSON", "Kernel"]),
         tests("Cgroups", ["OCI", "JSON", "Kernel"]),

@@ -30,7 +30,7 @@ extension CgroupManager {
 
     /// Lets the processes run on.
     ///
-    /// - Parameter everything: also thaws what was frozen in sub-cgroups, by the container itself or by others.
+    /// With `everything` also those that were frozen in sub-cgroups, by the container itself or by others.
     package func thaw(everything: Bool = false) throws(Failure) {
         guard let freezer, let directory = try CgroupDirectory.open(freezer.path) else { return }
         try directory.thaw()

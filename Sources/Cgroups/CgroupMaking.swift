@@ -56,7 +56,9 @@ struct Making {
         return parent.hasPrefix(CgroupLayout.root + "/") ? parent : nil
     }
 
-    /// Takes back what was made. The failure that led here is the one to tell, so none of these is.
+    /// Takes back what was made.
+    ///
+    /// The failure that led here is the one to tell, so what fails here is not told.
     func undo() {
         for path in marked { Mark.remove(path) }
         for path in made.reversed() { _ = sys_unlinkat(AT_FDCWD, path, AT_REMOVEDIR) }

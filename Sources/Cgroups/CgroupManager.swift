@@ -20,14 +20,14 @@ extension CgroupManager {
     /// - Throws: a refusal when a cgroup holds processes or is another container's; a failure with a JSON pointer when
     ///   there is no controller for a limit.
     package func create(resources: ResourceSpec) throws(Failure) {
-        let limits = try limitWrites(resources)
+        let limits = try Limits(resources, for: set)
         var making = Making(owner: set.owner)
         do {
             for directory in set.directories {
                 try making.make(directory, marked: directory == set.primary || directory.isUnified)
             }
             for directory in set.directories {
-                if set.version == .v2 { try enableControllers(in: directory, for: limits) }
+                if set.version == .v2 { try enableControllers(in: directory, for: limits.writes) }
                 try write(limits, in: directory, isNew: making.madeLeaves.contains(directory.path))
             }
         } catch {
@@ -38,7 +38,7 @@ extension CgroupManager {
 
     /// Changes the limits of existing cgroups.
     package func update(resources: ResourceSpec) throws(Failure) {
-        let limits = try limitWrites(resources)
+        let limits = try Limits(resources, for: set)
         for directory in set.directories { try write(limits, in: directory, isNew: false, isUpdate: true) }
     }
 
@@ -51,44 +51,75 @@ extension CgroupManager {
 }
 
 /// What is to be written for one controller.
-struct LimitWrites {
+struct LimitWrites: Equatable {
     let controller: String
-    let writes: [ControlWrite]
+    var writes: [ControlWrite]
+
+    /// Stands for the files that every cgroup2 directory has: no controller.
+    static let core = "cgroup"
+}
+
+/// All limits of a container, checked against what its cgroups can do.
+struct Limits: Equatable {
+    var writes: [LimitWrites] = []
+    /// The device rules for an eBPF program; on v1 they are writes like the others.
+    var devices: [DeviceRule] = []
+
+    /// - Throws: a failure with a JSON pointer; nothing has been touched then.
+    init(_ resources: ResourceSpec, for set: CgroupSet) throws(Failure) {
+        switch set.version {
+        case .v1:
+            guard resources.unified.isEmpty else {
+                throw Failure(.document(at: "/linux/resources/unified", "this host has cgroup v1"))
+            }
+            for controller in V1.all {
+                let texts = try controller.writes(for: resources)
+                if texts.isEmpty { continue }
+                guard set.directory(for: controller.name) != nil else {
+                    throw Limits.missing(controller.name)
+                }
+                writes.append(LimitWrites(controller: controller.name, writes: texts))
+            }
+        case .v2:
+            for controller in V2.all {
+                let texts = try controller.writes(for: resources).filter { write in
+                    !resources.unified.contains { $0.name == write.file }
+                }
+                if !texts.isEmpty { writes.append(LimitWrites(controller: controller.name, writes: texts)) }
+            }
+            for file in resources.unified {
+                let controller = String(file.name.prefix { $0 != "." })
+                writes.append(
+                    LimitWrites(controller: controller, writes: [ControlWrite(file.name, file.value)]))
+            }
+            devices = DeviceRules.effective(resources.devices)
+            guard set.directories.isEmpty else { return }
+            if let first = writes.first { throw Limits.missing(first.controller) }
+            if !devices.isEmpty { throw Limits.missing("devices") }
+        }
+    }
+
+    private static func missing(_ controller: String) -> Failure {
+        let pointer = "/linux/resources/\(controller == "cpuset" ? "cpu" : controller)"
+        return Failure(
+            .document(at: pointer, "the container has no cgroup of the controller \"\(controller)\""))
+    }
 }
 
 extension CgroupManager {
-    /// All limits, checked: nothing has been touched when this throws.
-    func limitWrites(_ resources: ResourceSpec) throws(Failure) -> [LimitWrites] {
-        if set.version == .v1 && !resources.unified.isEmpty {
-            throw Failure(.document(at: "/linux/resources/unified", "this host has cgroup v1"))
-        }
-        var limits: [LimitWrites] = []
-        for controller in set.version == .v1 ? V1.all : V2.all {
-            let writes = try controller.writes(for: resources)
-            if writes.isEmpty { continue }
-            if set.version == .v1 && set.directory(for: controller.name) == nil {
-                let pointer = "/linux/resources/\(controller.name == "cpuset" ? "cpu" : controller.name)"
-                throw Failure(
-                    .document(
-                        at: pointer, "the container has no cgroup of the controller \"\(controller.name)\""))
-            }
-            limits.append(LimitWrites(controller: controller.name, writes: writes))
-        }
-        return limits
-    }
-
     /// Writes the limits that belong into `directory`.
     private func write(
-        _ limits: [LimitWrites], in directory: CgroupSet.Directory, isNew: Bool, isUpdate: Bool = false
+        _ limits: Limits, in directory: CgroupSet.Directory, isNew: Bool, isUpdate: Bool = false
     ) throws(Failure) {
         let isCpuset = set.version == .v1 && directory.has("cpuset") && !isUpdate
-        let own = limits.filter { set.version == .v2 || directory.has($0.controller) }
-        if own.isEmpty && !isCpuset { return }
+        let own = limits.writes.filter { set.version == .v2 || directory.has($0.controller) }
+        if own.isEmpty && limits.devices.isEmpty && !isCpuset { return }
         guard let open = try CgroupDirectory.open(directory.path) else {
             throw Failure(.kernel(call: "open", errno: ENOENT)).during(cgroup(directory.path))
         }
         if isCpuset { try open.inheritCpuset(isNew: isNew) }
         for limit in own { try open.apply(limit.writes) }
+        try open.restrictDevices(limits.devices, isNew: isNew)
     }
 }
 

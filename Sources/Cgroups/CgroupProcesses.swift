@@ -26,7 +26,7 @@ extension CgroupManager {
 
     /// Opens what a child needs to put itself into the cgroups.
     ///
-    /// - Parameter spawnedInside: whether the child is born in the cgroup2 directory of `directoryForSpawn`.
+    /// A child that is `spawnedInside` the cgroup2 directory of `directoryForSpawn` needs no door to that one.
     package func openDoors(spawnedInside: Bool) throws(Failure) -> CgroupDoors {
         var doors = CgroupDoors()
         for directory in set.directories where !(directory.isUnified && spawnedInside) {

@@ -8,7 +8,7 @@ package import Kernel
 package struct CgroupSet: Sendable, Equatable {
     /// One directory, and the hierarchy that it lies in.
     package struct Directory: Sendable, Equatable {
-        /// `memory`, `cpu,cpuacct`, `systemd`, `unified`, …
+        /// The kernel's name: `memory`, `cpu,cpuacct`, `systemd`, or `unified` for cgroup2.
         package let hierarchy: String
         /// Absolute.
         package let path: String
@@ -30,7 +30,9 @@ package struct CgroupSet: Sendable, Equatable {
     package let directories: [Directory]
     /// On v2: the controllers to enable; `nil`: all that there are.
     package let controllers: [String]?
-    /// Who may kill and remove what is in there; marked on the directories. Empty: not marked.
+    /// Who may kill and remove what is in there, as it is marked on the directories.
+    ///
+    /// Empty: the directories are not marked, and anybody's are taken for the container's.
     package let owner: String
 
     package init(
@@ -64,6 +66,8 @@ extension CgroupSet {
     ///   - controllers: the controllers (or named hierarchies) to be in; `nil` for all.
     ///   - layout: what the host has.
     ///   - owner: what marks the directories as this container's; its id with the state root, for example.
+    /// - Returns: the cgroups; nothing has been made yet.
+    /// - Throws: a refusal of the path or of an unknown controller.
     package static func plan(
         path: String, controllers: [String]? = nil, layout: CgroupLayout, owner: String = ""
     ) throws(Failure) -> CgroupSet {

@@ -155,11 +155,12 @@ extension Command {
             .agentFlag("cgroups_limit_swap", "limit memory and swap together"),
             .value("sandbox_directory", nil, "PATH", .anything, "where the sandbox is in the container"),
             .agentFlag("revocable_cpu_low_priority", "give revocable CPUs a low weight (default: true)"),
-            .value("container-id", nil, "ID", .anything, "the container's id (default: from the task)"),
+            .value("container-id", nil, "ID", .anything, "the container's id (default: a new UUID)"),
             .value("sandbox", nil, "DIR", .folder, "the task's sandbox on the host"),
             .value("rootfs", nil, "DIR", .folder, "the unpacked image (default: the host's root filesystem)"),
             .value(
-                "cgroup-version", nil, "VERSION", .words(["1", "2"]), "1 or 2 (default: as this host has it)"),
+                "cgroup-version", nil, "VERSION", .words(["auto", "1", "2"]),
+                "auto, 1 or 2 (default: auto, as this host has it)"),
             .flag("no-executor-overhead", nil, "do not add the resources of the command executor"),
         ])
 

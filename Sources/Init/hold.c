@@ -10,8 +10,8 @@
 
 enum { START = 'S', MESSAGE_SIZE = 2 };  // one byte more than START has, to see that nothing follows it
 
-// The signals whose default is to end the process. As pid 1 of a namespace we would ignore them without a handler; since
-// they are blocked they wait for the signalfd instead, and a held container ends alike with and without a namespace.
+// The signals whose default is to end the process. As pid 1 of a namespace we would ignore them without a handler; being
+// blocked they wait for the signalfd instead, and a held container ends alike with and without a namespace.
 #define DEADLY \
     (ALL_SIGNALS \
      & ~(SIGNAL_BIT(SIGCHLD) | SIGNAL_BIT(SIGCONT) | SIGNAL_BIT(SIGURG) | SIGNAL_BIT(SIGWINCH) \
@@ -78,8 +78,8 @@ void hold(struct init *init)
         connection = next_connection(init, (int)signals);
         if (connection < 0)
             continue;
-        // One who only connects and closes wanted to know whether we are held. One who connects and says nothing keeps the
-        // others waiting; but the socket is in the runtime's own directory.
+        // One who only connects and closes wanted to know whether we are held. One who connects and says nothing keeps
+        // the others waiting; but the socket is in the runtime's own directory.
         wait_for(init, (int)signals, connection);
         if (call(read, connection, message, sizeof message) == 1 && message[0] == START)
             break;

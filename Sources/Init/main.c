@@ -33,8 +33,8 @@ static void fill_standard_descriptors(void)
         call(close, descriptor);
 }
 
-// Really closed, ORDERS_FD among them, and not only at the exec: a descriptor that the caller leaked would else be in reach of `cwd`, and would stay
-// open for as long as the container is held. What is kept, is kept from the task.
+// Really closed (the orders too), not only at the exec: a descriptor that the caller leaked would else be in reach of
+// `cwd`, and would stay open for as long as the container is held. What is kept, is kept from the task.
 static void keep_descriptors(const struct init *init)
 {
     const int kept[] = {init->start, init->report, init->record};
@@ -70,8 +70,8 @@ _Noreturn void run(void)
     call(prctl, PR_SET_NAME, "mrun-init");
     call(prctl, PR_SET_DUMPABLE, 0);
     take_signals();
-    // Away from the caller's terminal, before its keys can reach us. A runtime that has set up a terminal for the task has
-    // done this already.
+    // Away from the caller's terminal, before its keys can reach us. A runtime that has set up a terminal for the task
+    // has done this already.
     call(setsid, 0);
     take_orders(&init);
     keep_descriptors(&init);

@@ -65,8 +65,9 @@ static long limit_self(void)
     return result;
 }
 
-// The signals of a terminal go to its foreground group. The task's group is in our session and so it is not an orphaned
-// one: in an orphaned group, which a session of its own would make of it, the kernel discards SIGTSTP, SIGTTIN, SIGTTOU.
+// The task gets a group in our session, and not a session of its own, for two reasons: it keeps the terminal that the
+// runtime has set up, as the foreground group; and the group is not an orphaned one, in which the kernel would discard
+// SIGTSTP, SIGTTIN and SIGTTOU, so that nobody could stop the task by them.
 static void lead_group(const struct init *init)
 {
     int group = (int)call(getpid, 0);
@@ -88,7 +89,7 @@ static void reap(const struct init *init, int task)
             return;
         if (pid != task)
             continue;
-        // Whatever still runs does not keep us: the kernel ends it with the pid namespace, or the runtime by the cgroup.
+        // Whatever still runs does not keep us: it ends with the pid namespace, or the runtime ends it by the cgroup.
         record_finished(init, status);
         leave((status & 0x7f) ? 128 + (status & 0x7f) : status >> 8 & 0xff);
     }

@@ -17,8 +17,8 @@ static void set_limits(const struct init *init)
     }
 }
 
-// At the task's ids, so that it may go only where the task may. A working directory that getcwd cannot name from our root
-// is one outside of the container, reached through a leaked descriptor (CVE-2024-21626).
+// At the task's ids, so that it may go only where the task may. A working directory that getcwd cannot name from our
+// root is one outside of the container, reached through a leaked descriptor (CVE-2024-21626).
 static void enter_directory(const struct init *init)
 {
     char path[PATH_MAX];

@@ -24,6 +24,7 @@ enum Dispatch {
         case "stats": StatsCommand.run
         case "events": EventsCommand.run
         case "spec": SpecCommand.run
+        case "translate": TranslateCommand.run
         case "completion": CompletionCommand.run
         case "help": HelpCommand.run
         default: nil

@@ -1,3 +1,4 @@
+import CKernel
 import Glibc
 import Kernel
 import OCI
@@ -55,6 +56,15 @@ final class Scratch {
         } catch { print("left behind: \(error.message)") }
     }
 
+    /// The same cgroups, or some of them, as another container sees them.
+    func manager(owner: String, _ directories: [CgroupSet.Directory]? = nil) -> CgroupManager {
+        CgroupManager(
+            CgroupSet(
+                version: set.version, directories: directories ?? set.directories,
+                controllers: set.controllers,
+                owner: owner))
+    }
+
     /// A child that sleeps; it is not in the cgroups yet.
     func sleeper() throws -> pid_t { try run("exec /bin/sleep 100") }
 
@@ -64,8 +74,30 @@ final class Scratch {
         let words = ["sh", "-c", command]
         var arguments: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) } + [nil]
         defer { for argument in arguments { free(argument) } }
-        let answer = posix_spawn(&pid, "/bin/sh", nil, nil, &arguments, nil)
+        // The threads that tests run on block signals, which a child would inherit.
+        var attributes = posix_spawnattr_t()
+        var mask = sigset_t()
+        sigemptyset(&mask)
+        posix_spawnattr_init(&attributes)
+        posix_spawnattr_setsigmask(&attributes, &mask)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
+        defer { posix_spawnattr_destroy(&attributes) }
+        let answer = posix_spawn(&pid, "/bin/sh", nil, &attributes, &arguments, nil)
         guard answer == 0 else { throw Failure(.kernel(call: "posix_spawn", errno: answer)) }
+        children.append(pid)
+        return pid
+    }
+
+    /// A clone of this thread that moves itself into the cgroups, and stays.
+    func clone(into cgroup: Int32, through doors: borrowing CgroupDoors) throws -> pid_t {
+        let answer = withUnsafePointer(to: doors) { doors in
+            var pidfd: Int32 = -1
+            let context = UnsafeMutableRawPointer(mutating: UnsafeRawPointer(doors))
+            let pid = sys_spawn(0, cgroup, &pidfd, childMain, context)
+            if pid > 0 { _ = sys_close(pidfd) }
+            return pid
+        }
+        let pid = Int32(try checked("clone3", answer))
         children.append(pid)
         return pid
     }
@@ -84,6 +116,12 @@ final class Scratch {
         return String(
             try Files.read("\(directory.path)/\(file)").split(separator: "\n").joined(separator: " "))
     }
+}
+
+private func childMain(_ context: UnsafeMutableRawPointer?) -> Int32 {
+    guard let doors = context?.assumingMemoryBound(to: CgroupDoors.self) else { return 2 }
+    do { try doors.pointee.enter() } catch { return 1 }
+    while true { pause() }
 }
 
 /// Runs `condition` until it is true, for at most five seconds.

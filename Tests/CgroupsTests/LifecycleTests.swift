@@ -1,3 +1,4 @@
+import CKernel
 import Glibc
 import Kernel
 import OCI
@@ -50,5 +51,21 @@ struct `On this host's v1 hierarchies` {
         try scratch.manager.remove()
         for directory in scratch.set.directories { #expect(try FileStatus.of(directory.path) == nil) }
         try scratch.manager.remove()
+    }
+}
+
+extension `On this host's v1 hierarchies` {
+    @Test func `a child moves itself through the doors that its parent has opened`() throws {
+        let scratch = try Scratch("doors")
+        try scratch.manager.create(resources: ResourceSpec())
+        guard let inside = try scratch.manager.directoryForSpawn() else { return }
+        let doors = try scratch.manager.openDoors(spawnedInside: true)
+        let child = try scratch.clone(into: inside.raw, through: doors)
+        #expect(try eventually { try scratch.manager.processes() == [child] })
+        for directory in scratch.set.directories {
+            #expect(try Files.read("\(directory.path)/cgroup.procs") == "\(child)\n")
+        }
+        try scratch.manager.killAll(Deadline(milliseconds: 2000))
+        #expect(scratch.wait(for: child) == SIGKILL)
     }
 }

@@ -25,10 +25,10 @@ SEALS = 0xF  # seal, shrink, grow, write
 
 # The numbers of system calls that libc has no function for, or keeps something back from.
 CALLS = {
-    "x86_64": {"rt_sigprocmask": 14, "uname": 63, "chdir": 80, "setresuid": 117, "capset": 126, "rt_sigtimedwait": 128,
-               "prctl": 157, "keyctl": 250, "ppoll": 271},
-    "aarch64": {"rt_sigprocmask": 135, "uname": 160, "chdir": 49, "setresuid": 147, "capset": 91,
-                "rt_sigtimedwait": 137, "prctl": 167, "keyctl": 219, "ppoll": 73},
+    "x86_64": {"rt_sigprocmask": 14, "execve": 59, "uname": 63, "chdir": 80, "setresuid": 117, "capset": 126,
+               "rt_sigtimedwait": 128, "prctl": 157, "exit_group": 231, "keyctl": 250, "ppoll": 271},
+    "aarch64": {"rt_sigprocmask": 135, "execve": 221, "uname": 160, "chdir": 49, "setresuid": 147, "capset": 91,
+                "rt_sigtimedwait": 137, "prctl": 167, "exit_group": 94, "keyctl": 219, "ppoll": 73},
 }[os.uname().machine]
 
 STAY, SUBREAPER, NO_NEW_PRIVS, CAPABILITIES, KEYRING, SETGROUPS, SECCOMP = (1 << n for n in range(7))
@@ -119,6 +119,15 @@ def until(condition, seconds=10):
         time.sleep(0.002)
 
 
+def ended(pid, pidfd, seconds=20):
+    """The exit code of a child that must end in time, or minus the signal that ended it."""
+    if not select.select([pidfd], [], [], seconds)[0]:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        raise AssertionError("mrun-init did not end in time")
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
 def status_of(pid):
     with open(f"/proc/{pid}/status") as file:
         return dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
@@ -157,7 +166,7 @@ class Shim:
 
     def __init__(self, binary, directory, argv=("/bin/true",), *, held=False, reporting=None, recorded=False,
                  namespace=False, block=None, stdin=None, prepare=None, leaked=(), **more):
-        self.reports, self.code, self.status, self.report = [], None, None, None
+        self.reports, self.code, self.report = [], None, None
         table, numbers, theirs = {}, {}, []  # numbers for its descriptors; what is only its own
 
         def give(number, descriptor):
@@ -254,10 +263,8 @@ class Shim:
     def wait(self, seconds=20):
         """The exit code, or minus the signal that ended it."""
         if self.code is None:
-            if not select.select([self.pidfd], [], [], seconds)[0]:
-                raise AssertionError("mrun-init did not end in time")
-            self.status = os.waitpid(self.pid, 0)[1]
-            self.code = os.waitstatus_to_exitcode(self.status)
+            self.code = -signal.SIGKILL  # unless it ends by itself
+            self.code = ended(self.pid, self.pidfd, seconds)
         return self.code
 
     def output(self, seconds=20):

@@ -104,7 +104,9 @@ class DamagedOrders(InitTest):
             message = harness.sealed(block)
             pid = os.posix_spawn(f"/proc/{os.getpid()}/fd/{self.binary}", ["mrun-init"], {},
                                  file_actions=[(os.POSIX_SPAWN_DUP2, message, 3)])
-            code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+            pidfd = os.pidfd_open(pid)
+            code = harness.ended(pid, pidfd)
+            os.close(pidfd)
             os.close(message)
             # A damaged seccomp program is still the task's own: it may end whoever loads it.
             if not block[8] & harness.SECCOMP:

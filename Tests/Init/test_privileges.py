@@ -104,6 +104,13 @@ class Privileges(InitTest):
         for flags in (0, NO_NEW_PRIVS, STAY, STAY | NO_NEW_PRIVS):
             self.refused("SECCOMP", EINVAL, program=[(0xFFFF, 0, 0, 0)], flags=flags)
 
+    def test_a_program_that_forbids_to_leave_does_not_keep_it_running(self):
+        for flags in (0, NO_NEW_PRIVS):
+            shim = self.launch(flags=flags, program=deny(CALLS["exit_group"], CALLS["execve"]))
+            self.assertLess(shim.wait(), 0)
+            shim = self.launch(flags=flags | STAY, program=deny(CALLS["exit_group"], CALLS["execve"]))
+            self.assertGreater(shim.wait(), 128)
+
     def test_the_session_keyring_is_a_new_one(self):
         def join():
             assert libc.syscall(CALLS["keyctl"], 1, b"of-the-caller") > 0
