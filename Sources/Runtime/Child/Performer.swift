@@ -87,6 +87,7 @@ struct Performer: ~Copyable {
         try inRoot { (root) throws(Failure) in
             let place = try root.mountPoint(
                 mount.target, directory: true, links: isKernelView ? .none : .inside)
+            try refuseHiddenProcfs(place, for: mount.target)
             try tree.attach(to: place)
         }
     }
@@ -105,6 +106,7 @@ struct Performer: ~Copyable {
         let isDirectory = try source.status().isDirectory
         try inRoot { (root) throws(Failure) in
             let place = try root.mountPoint(mount.target, directory: isDirectory)
+            try refuseHiddenProcfs(place, for: mount.target)
             try tree.attach(to: place)
         }
     }
@@ -116,6 +118,16 @@ struct Performer: ~Copyable {
         let magic = try checked("statfs", sys_filesystem_magic(source.raw))
         guard magic == Int(K_PROC_SUPER_MAGIC) else {
             throw .refused("only a procfs may be mounted on \"/proc\"")
+        }
+    }
+
+    /// The planner has seen to targets below /proc; a link of the image must not lead there by another name
+    /// (CVE-2019-19921).
+    private func refuseHiddenProcfs(_ place: borrowing FileDescriptor, for target: String) throws(Failure) {
+        if target == "/proc" || target.hasPrefix("/proc/") { return }
+        let magic = try checked("statfs", sys_filesystem_magic(place.raw))
+        guard magic != Int(K_PROC_SUPER_MAGIC) else {
+            throw .refused("\"\(target)\" leads into a procfs")
         }
     }
 
