@@ -185,7 +185,3 @@ extension CgroupDirectory {
     }
 }
 
-// PENDING
-extension CgroupManager {
-    package func oomKills() throws(Failure) -> UInt64? { nil }
-}

@@ -77,7 +77,7 @@ extension CgroupSet {
         switch layout.version {
         case .v1: hierarchies = try select(controllers, from: layout)
         case .v2:
-            hierarchies = controllers?.isEmpty == true ? [] : layout.hierarchies
+            hierarchies = layout.hierarchies
             if let controllers { enabled = try unifiedNames(controllers) }
         }
         var directories: [Directory] = []

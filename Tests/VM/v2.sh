@@ -34,7 +34,7 @@ END
 # The exit record, as wait prints it.
 exited_with() { json_has "$(mrun wait "$1")" "exitCode:$2"; } # ID STATUS
 killed_by() { json_has "$(mrun wait "$1")" "signal:$2"; } # ID SIGNAL
-saw_oom() { json_has "$(mrun wait "$1")" "oom:$2"; } # ID true|false
+saw_oom() { json_has "$(mrun wait "$1")" "oomKilled:$2"; } # ID true|false
 
 output_has() { grep -q "$2" "$WORK/$1/out"; } # ID TEXT
 output_lacks() { ! grep "$2" "$WORK/$1/out"; } # ID TEXT

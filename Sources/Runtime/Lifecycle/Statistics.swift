@@ -12,7 +12,22 @@ extension Containers {
             throw .refused("container with id \(id) is not running")
         }
         let manager = CgroupManager(snapshot.record.cgroups)
-        _ = manager; throw .refused("pending")
+        return try completed(try manager.statistics(), manager)
+    }
+
+    /// What no cgroup of the container counts is added up over its processes, as Mesos' posix isolators do.
+    private func completed(_ counted: JSON, _ manager: CgroupManager) throws(Failure) -> JSON {
+        guard case .object(let members) = counted else { return counted }
+        let sections = ["cpu", "memory", "pids"]
+        let missing = sections.filter { name in
+            guard let section = counted[name] else { return true }
+            return section == .object([])
+        }
+        if missing.isEmpty { return counted }
+        let posix = try PosixStatistics(pids: try manager.processes()).json
+        return .object(
+            missing.compactMap { name in posix[name].map { JSON.Member(name, $0) } }
+                + members.filter { !missing.contains($0.name) })
     }
 
     /// How often the kernel killed for want of memory in the container.
