@@ -56,11 +56,12 @@ struct Conversation {
         var answer = 0
         let message = [UInt8](unsafeUninitializedCapacity: Conversation.limit) { buffer, filled in
             guard let start = buffer.baseAddress else { return }
+            // A peer that died with our word unread resets the connection. The kernel says so once, before it hands
+            // out what the peer has said.
             repeat { answer = sys_read(socket, start, buffer.count) } while answer == -Int(EINTR)
+                || answer == -Int(ECONNRESET)
             filled = max(0, answer)
         }
-        // A peer that died with our word unread resets the connection: that too is its end.
-        if answer == -Int(ECONNRESET) { return [] }
         try checked("hear", answer)
         guard message.first == Word.failed.rawValue else { return message }
         let status = message.count > 1 ? Int32(message[1]) : 0

@@ -106,6 +106,10 @@ struct Performer: ~Copyable {
         let isDirectory = try source.status().isDirectory
         try inRoot { (root) throws(Failure) in
             let place = try root.mountPoint(mount.target, directory: isDirectory)
+            // The kernel would say EINVAL; clients look for "not a directory".
+            if !isDirectory, try place.status().isDirectory {
+                throw Failure(.kernel(call: "\"\(mount.source)\"", errno: ENOTDIR))
+            }
             try refuseHiddenProcfs(place, for: mount.target)
             try tree.attach(to: place)
         }
