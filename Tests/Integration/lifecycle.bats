@@ -269,7 +269,8 @@ NO_PID_NAMESPACE='del(.linux.namespaces[] | select(.type == "pid"))'
 
 @test "ps lists the container's processes by their pids on the host" {
     start_script 'sleep 1001 & sleep 1002 & wait'
-    wait_until 5 test "$(mrun ps --format json "$id" | jq length)" -eq 3
+    has_processes() { [ "$(mrun ps --format json "$id" | jq length)" -eq 3 ]; }
+    wait_until 5 has_processes
     [ "$(mrun ps -f json "$id" | jq -r '.[]' | sort)" = "$(cgroup_value freezer "$id" cgroup.procs | sort)" ]
     run mrun ps "$id"
     [ "$status" -eq 0 ]
