@@ -75,7 +75,9 @@ package final class Log: Sendable {
         }.joined()
     }
 
-    private func complain(_ message: String) { Log.toStandardError("\(program): \(message)\n") }
+    private func complain(_ message: String) {
+        Log.toStandardError("\(program): \(Log.onOneLine(message))\n")
+    }
 
     /// Nobody is left to hear of an error here.
     private static func toStandardError(_ text: String) {
@@ -114,19 +116,32 @@ package final class Log: Sendable {
             switch scalar {
             case "\"": out += "\\\""
             case "\\": out += "\\\\"
-            case "\u{07}": out += "\\a"
-            case "\u{08}": out += "\\b"
-            case "\u{0c}": out += "\\f"
-            case "\n": out += "\\n"
-            case "\r": out += "\\r"
-            case "\t": out += "\\t"
-            case "\u{0b}": out += "\\v"
-            case _ where scalar.value < 0x20 || scalar.value == 0x7f:
-                let digits = String(scalar.value, radix: 16)
-                out += "\\x" + (digits.utf8.count == 1 ? "0" : "") + digits
-            default: out.unicodeScalars.append(scalar)
+            default: out += printable(scalar)
             }
         }
         return out + "\""
+    }
+
+    /// `scalar`, or Go's escape of a control character.
+    private static func printable(_ scalar: Unicode.Scalar) -> String {
+        switch scalar {
+        case "\u{07}": return "\\a"
+        case "\u{08}": return "\\b"
+        case "\u{0c}": return "\\f"
+        case "\n": return "\\n"
+        case "\r": return "\\r"
+        case "\t": return "\\t"
+        case "\u{0b}": return "\\v"
+        case _ where scalar.value < 0x20 || scalar.value == 0x7f:
+            let digits = String(scalar.value, radix: 16)
+            return "\\x" + (digits.utf8.count == 1 ? "0" : "") + digits
+        default: return String(scalar)
+        }
+    }
+
+    /// `text` as one line: what a message repeats from its caller may hold line breaks, or sequences for a terminal.
+    package static func onOneLine(_ text: String) -> String {
+        guard text.utf8.contains(where: { $0 < 0x20 || $0 == 0x7f }) else { return text }
+        return text.unicodeScalars.map(printable).joined()
     }
 }

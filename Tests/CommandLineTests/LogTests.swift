@@ -27,4 +27,9 @@ struct LogTests {
         #expect(line == want + "\n")
         #expect(try JSON.parse(Array(line.utf8))["msg"] == "open \"x\":\nno")
     }
+
+    @Test(arguments: [("say \"x\" \\ ü", "say \"x\" \\ ü"), ("a\nb\u{1b}[1m\t", "a\\nb\\x1b[1m\\t")])
+    func `a message for people stays on one line`(message: String, want: String) {
+        #expect(Log.onOneLine(message) == want)
+    }
 }

@@ -50,10 +50,18 @@ mrun() { timeout --kill-after=5 "${MRUN_TIMEOUT:-60}" "$MRUN" --root "$ROOT" "$@
 
 # --- bundles --------------------------------------------------------------------------------------------------------
 
-# make_rootfs: one busybox root per test file, in $ROOTFS; tests that write to it copy it. For setup_file().
+# make_rootfs: one busybox root per run of bats, in $ROOTFS; tests that write to it copy it. For setup_file().
 make_rootfs() {
-    export ROOTFS=$BATS_FILE_TMPDIR/rootfs
-    "$REPO/bundles/oci-minimal/make-rootfs" "$ROOTFS" >/dev/null
+    export ROOTFS=$BATS_RUN_TMPDIR/rootfs
+    [ ! -e "$ROOTFS/.complete" ] || return 0
+    "$REPO/bundles/oci-minimal/make-rootfs" "$ROOTFS" >/dev/null && touch "$ROOTFS/.complete"
+}
+
+# own_rootfs ID: a root that this test may write to; sets `rootfs`. For make_bundle: '.root.path = $rootfs | …' --arg
+# rootfs "$rootfs".
+own_rootfs() {
+    rootfs=$BATS_TEST_TMPDIR/rootfs-$1
+    cp -a "$ROOTFS" "$rootfs"
 }
 
 # make_bundle ID [JQ-FILTER [JQ-ARGUMENT...]]: the oci-minimal bundle, changed by the filter; sets `bundle`.
@@ -99,6 +107,59 @@ create_container() {
         { local status=$? && cat "$bundle/err" && return "$status"; }
 }
 
+# detach_container ID BUNDLE [OPTION...]: `run --detach` in the same way.
+detach_container() {
+    local id=$1 bundle=$2
+    shift 2
+    mrun run --detach --bundle "$bundle" "$@" "$id" >"$bundle/out" 2>"$bundle/err" </dev/null 3>&- ||
+        { local status=$? && cat "$bundle/err" && return "$status"; }
+}
+
+# run_container ID BUNDLE [OPTION...]: `run` in the foreground under bats' own `run`, which sets `status` and `output`.
+run_container() {
+    local id=$1 bundle=$2
+    shift 2
+    run mrun run --bundle "$bundle" "$@" "$id" </dev/null
+}
+
+# run_script SCRIPT [JQ-FILTER [OPTION...]]: the same for a new container whose task is `sh -c SCRIPT`; sets `id`.
+run_script() {
+    local script=$1 filter=${2:-.}
+    shift $(($# < 2 ? $# : 2))
+    new_id
+    make_bundle "$id" '.process.args = ["sh", "-c", $_script] | '"$filter" --arg _script "$script"
+    run_container "$id" "$bundle" "$@"
+}
+
+# start_script SCRIPT [JQ-FILTER [OPTION...]]: the same in the background.
+start_script() {
+    local script=$1 filter=${2:-.}
+    shift $(($# < 2 ? $# : 2))
+    new_id
+    make_bundle "$id" '.process.args = ["sh", "-c", $_script] | '"$filter" --arg _script "$script"
+    detach_container "$id" "$bundle" "$@"
+}
+
+# refused WORDS COMMAND...: the command must fail and say why in one line on standard error, with these words in it,
+# in upper or lower case (clients look for them in either). Sets `message`. Through files, so that a container that should not exist holds nothing that bats waits for.
+refused() {
+    local words=$1 status=0
+    shift
+    "$@" >"$BATS_TEST_TMPDIR/refused.out" 2>"$BATS_TEST_TMPDIR/refused.err" </dev/null 3>&- || status=$?
+    message=$(cat "$BATS_TEST_TMPDIR/refused.err")
+    # 124 and 137 are those of timeout(1), others above 127 those of a crash; 255 is what exec says of itself.
+    if [ "$status" -eq 0 ] || [ "$status" -eq 124 ] || { [ "$status" -gt 127 ] && [ "$status" -ne 255 ]; }; then
+        echo "exit status $status of: $*" && echo "$message" && return 1
+    fi
+    if [ "$(wc -l <"$BATS_TEST_TMPDIR/refused.err")" -ne 1 ] || [ -s "$BATS_TEST_TMPDIR/refused.out" ] ||
+        [[ ${message,,} != *"${words,,}"* ]]; then
+        echo "wanted one line on standard error with: $words" && echo "of: $*"
+        sed 's/^/stdout: /' "$BATS_TEST_TMPDIR/refused.out" && sed 's/^/stderr: /' "$BATS_TEST_TMPDIR/refused.err"
+        return 1
+    fi
+    refusal=$status
+}
+
 # --- looking and waiting --------------------------------------------------------------------------------------------
 
 # wait_until SECONDS COMMAND...: succeeds as soon as COMMAND does.
@@ -117,6 +178,9 @@ wait_until() {
 status_of() { mrun state "$1" | jq -r .status; } # ID
 has_status() { [ "$(status_of "$1")" = "$2" ]; }  # ID STATUS
 pid_of() { mrun state "$1" | jq -r .pid; }        # ID
+
+# output_has BUNDLE TEXT: whether the container that runs in the background has written this.
+output_has() { grep -qF -e "$2" "$1/out"; }
 
 # cgroup_version: 1 (also for the hybrid layout) or 2.
 cgroup_version() { if [ -e /sys/fs/cgroup/cgroup.controllers ]; then echo 2; else echo 1; fi; }

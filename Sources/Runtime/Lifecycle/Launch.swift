@@ -119,7 +119,8 @@ struct NamespaceJoins: ~Copyable {
             guard let path = namespace.path else { continue }
             let pointer = "/linux/namespaces/\(index)/path"
             try attempting(pointer) { () throws(Failure) in
-                let file = try FileDescriptor.open(path)
+                // Whatever the path leads to, a FIFO for example, must not hold us up.
+                let file = try FileDescriptor.open(path, flags: O_RDONLY | O_NONBLOCK | O_NOCTTY)
                 guard try checked("statfs", sys_filesystem_magic(file.raw)) == Int(K_NSFS_MAGIC) else {
                     throw .refused("\"\(path)\" is no namespace")
                 }
