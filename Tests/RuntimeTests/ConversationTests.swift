@@ -77,6 +77,22 @@ struct ConversationTests {
         #expect(try pair.right.next() == [])
     }
 
+    @Test func `what a side said last is heard behind its end, though our word was not`() throws {
+        try pair.right.say(.proceed)
+        try pair.left.say(Failure.refused("last words"))
+        pair.endLeft()
+        try pair.right.say(.proceed)
+        let heard = #expect(throws: Failure.self) { try pair.right.hear() }
+        #expect(heard?.message == "last words")
+        #expect(try pair.right.hear() == nil)
+    }
+
+    @Test func `a word for a side that is gone is lost, and no failure`() throws {
+        pair.endLeft()
+        try pair.right.say(.proceed)
+        #expect(try pair.right.hear() == nil)
+    }
+
     @Test func `a byte that is no word is none`() throws {
         #expect(write(pair.left.socket, "?", 1) == 1)
         #expect(try pair.right.hear() == nil)
