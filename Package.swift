@@ -63,14 +63,18 @@ let package = Package(
             ],
             swiftSettings: strict + [.unsafeFlags(["-static-executable"])],
             linkerSettings: [
-                .unsafeFlags(["-static-executable", "-use-ld=lld", "-Xlinker", "--gc-sections", "-Xlinker", "-s"])
+                .unsafeFlags([
+                    "-static-executable", "-use-ld=lld", "-Xlinker", "--gc-sections", "-Xlinker", "-s",
+                ])
             ]),
 
         tests("Mesos", ["OCI", "JSON", "Kernel"], resources: [.copy("Fixtures")]),
         tests("CommandLine", ["Kernel", "JSON"]),
-        tests("Runtime", ["OCI", "JSON", "Kernel"]),
+        tests("Runtime", ["Cgroups", "OCI", "JSON", "Kernel", "CKernel"]),
         tests("Cgroups", ["OCI", "JSON", "Kernel"]),
         tests("Kernel", []),
         tests("JSON", ["Kernel"]),
+        tests("OCI", ["JSON", "Kernel"]),
+        tests("Plan", ["OCI", "Kernel"]),
     ]
 )

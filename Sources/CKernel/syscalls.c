@@ -146,15 +146,18 @@ long sys_setsid(void) { return CALL(SYS_setsid); }
 long sys_signal_mask(int how, uint64_t set, uint64_t *old) {
     return CALL(SYS_rt_sigprocmask, how, &set, old, sizeof set);
 }
-long sys_signal_default(int signal) {
+static long set_disposition(int signal, uintptr_t handler) {
     struct {
-        void *handler;
+        uintptr_t handler;
         unsigned long flags;
         void *restorer;
         uint64_t mask;
-    } action = {0};
+    } action = {.handler = handler};
     return CALL(SYS_rt_sigaction, signal, &action, NULL, sizeof action.mask);
 }
+long sys_signal_default(int signal) { return set_disposition(signal, 0); }
+long sys_signal_ignore(int signal) { return set_disposition(signal, 1); }
+long sys_personality(unsigned long persona) { return CALL(SYS_personality, persona); }
 long sys_signal_wait(uint64_t set, int milliseconds) {
     struct timespec limit = {milliseconds / 1000, milliseconds % 1000 * 1000000L};
     return CALL(SYS_rt_sigtimedwait, &set, NULL, milliseconds < 0 ? NULL : &limit, sizeof set);

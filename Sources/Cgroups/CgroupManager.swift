@@ -184,4 +184,3 @@ extension CgroupDirectory {
         return above
     }
 }
-

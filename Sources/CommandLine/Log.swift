@@ -55,9 +55,24 @@ package final class Log: Sendable {
 
     /// Tells people and programs why the command did not work: one line on standard error, one object in the log.
     package func report(_ failure: Failure) {
+        let message = Log.oneLine(failure.message)
         // On standard error alone, one of the two forms is enough.
-        if file != nil || format == .json { write(.error, failure.message) }
-        if file != nil || format == .text { complain(failure.message) }
+        if file != nil || format == .json { write(.error, message) }
+        if file != nil || format == .text { complain(message) }
+    }
+
+    /// Names and values are the user's: a line break in one must not look like a second message.
+    private static func oneLine(_ text: String) -> String {
+        guard text.utf8.contains(where: { $0 < 0x20 || $0 == 0x7f }) else { return text }
+        return text.unicodeScalars.map { scalar in
+            switch scalar {
+            case "\n": "\\n"
+            case "\r": "\\r"
+            case "\t": "\\t"
+            case _ where scalar.value < 0x20 || scalar.value == 0x7f: "\\x" + String(scalar.value, radix: 16)
+            default: String(scalar)
+            }
+        }.joined()
     }
 
     private func complain(_ message: String) { Log.toStandardError("\(program): \(Log.onOneLine(message))\n") }

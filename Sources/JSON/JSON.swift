@@ -44,6 +44,11 @@ public enum JSON: Hashable, Sendable {
         .object(members.compactMap { name, value in value.map { Member(name, $0) } })
     }
 
+    /// A number without fraction.
+    package static func number(_ number: UInt64) -> JSON {
+        Int64(exactly: number).map(JSON.integer) ?? .unsigned(number)
+    }
+
     /// What kind of value this is, in words for a message.
     package var kind: String {
         switch self {

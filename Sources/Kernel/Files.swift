@@ -77,7 +77,10 @@ package enum Files {
         var names: [String] = []
         var buffer = [UInt8](repeating: 0, count: 32768)
         while true {
-            let filled = try checked("getdents", sys_getdents64(directory, &buffer, buffer.count))
+            let answer = sys_getdents64(directory, &buffer, buffer.count)
+            // The folder was removed while it was open.
+            if answer == -Int(ENOENT) { return names }
+            let filled = try checked("getdents", answer)
             if filled == 0 { return names }
             // struct linux_dirent64: ino 8, off 8, reclen 2, type 1, name.
             var at = 0

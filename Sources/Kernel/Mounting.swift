@@ -22,8 +22,8 @@ package struct DetachedMount: ~Copyable {
         }
         for parameter in parameters {
             let answer: Int
-            if let equals = parameter.firstIndex(of: "=") {
-                let value = String(parameter[parameter.index(after: equals)...])
+            if let equals = parameter.utf8.firstIndex(of: UInt8(ascii: "=")) {
+                let value = String(parameter[parameter.utf8.index(after: equals)...])
                 answer = sys_fsconfig(
                     context.raw, K_FSCONFIG_SET_STRING, String(parameter[..<equals]), value, 0)
             } else {

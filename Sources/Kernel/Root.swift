@@ -55,36 +55,65 @@ package struct Root: ~Copyable {
     ) throws(Failure) -> FileDescriptor {
         let flags = O_PATH | (directory ? O_DIRECTORY : 0)
         if let place = try openIfPresent(path, flags: flags, links: links) { return place }
-        let steps = Path.steps(path)
+        // Images have links that lead to what only exists once the container runs (/etc/resolv.conf): the place is
+        // where such a link leads, inside the root. From here on no step may be a link.
+        let settled = links == .inside ? try whereLinksLead(path) : path
+        let steps = Path.steps(settled)
         var parent = ""
         for step in steps.dropLast() {
-            try makeFolder(String(step), in: parent, links: links)
+            try makeFolder(String(step), in: parent)
             parent += "/" + step
         }
         guard let last = steps.last else { return try open("/", flags: flags) }
         if directory {
-            try makeFolder(String(last), in: parent, links: links)
+            try makeFolder(String(last), in: parent)
         } else {
-            let folder = try open(parent.isEmpty ? "/" : parent, flags: O_PATH | O_DIRECTORY, links: links)
+            let folder = try open(parent.isEmpty ? "/" : parent, flags: O_PATH | O_DIRECTORY, links: .none)
             let answer = sys_openat(folder.raw, String(last), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o644)
             _ = FileDescriptor(adopting: try checked("create \"\(path)\" in the root", answer))
         }
-        return try open(path, flags: flags, links: links)
+        return try open(settled, flags: flags, links: .none)
     }
 
-    private borrowing func makeFolder(_ name: String, in parent: String, links: Links) throws(Failure) {
-        let folder = try open(parent.isEmpty ? "/" : parent, flags: O_PATH | O_DIRECTORY, links: links)
+    /// `path` with every link in it replaced by its target, whether that exists or not.
+    private borrowing func whereLinksLead(_ path: String) throws(Failure) -> String {
+        var pending = Array(Path.steps(path).reversed())
+        var settled: [Substring] = []
+        var links = 0
+        while let step = pending.popLast() {
+            if step == "." { continue }
+            if step == ".." {
+                _ = settled.popLast()
+                continue
+            }
+            settled.append(step)
+            let place = try openIfPresent("/" + settled.joined(separator: "/"), flags: O_PATH | O_NOFOLLOW)
+            guard let place, try place.status().isSymbolicLink else { continue }
+            links += 1
+            if links > 40 { throw Failure(.kernel(call: "follow \"\(path)\" in the root", errno: ELOOP)) }
+            settled.removeLast()
+            let target = try Files.link("", at: place.raw)
+            if target.hasPrefix("/") { settled = [] }
+            pending.append(contentsOf: Path.steps(target).reversed())
+        }
+        return "/" + settled.joined(separator: "/")
+    }
+
+    private borrowing func makeFolder(_ name: String, in parent: String) throws(Failure) {
+        let folder = try open(parent.isEmpty ? "/" : parent, flags: O_PATH | O_DIRECTORY, links: .none)
         let answer = sys_mkdirat(folder.raw, name, 0o755)
         if answer == -Int(EEXIST) { return }
         try checked("mkdir \"\(parent)/\(name)\" in the root", answer)
     }
 
     /// The folder in which `path` lies, made where it is missing, for a call that works on a name in it.
+    ///
+    /// No step may be a link: one in the image could lead to a volume, whose folder is the host's.
     package borrowing func folder(of path: String) throws(Failure) -> FolderEntry {
         let steps = Path.steps(path)
         guard let name = steps.last else { throw .refused("\"\(path)\" names no file") }
         let parent = "/" + steps.dropLast().joined(separator: "/")
-        return FolderEntry(folder: try mountPoint(parent, directory: true), name: String(name))
+        return FolderEntry(folder: try mountPoint(parent, directory: true, links: .none), name: String(name))
     }
 }
 

@@ -12,6 +12,13 @@ enum Amounts {
             thousandths = exact
         }
 
+        static func + (left: Fixed, right: Fixed) -> Fixed {
+            var sum = left
+            let (exact, overflow) = left.thousandths.addingReportingOverflow(right.thousandths)
+            sum.thousandths = overflow ? Int64.max : exact
+            return sum
+        }
+
         /// Back to floating point, by way of the whole part: a single division gives other bits now and then.
         var value: Double { Double(thousandths / 1000) + Double(thousandths % 1000) / 1000 }
     }
@@ -20,17 +27,18 @@ enum Amounts {
     static func sum(_ name: String, of resources: [Resource]) -> Fixed? {
         let amounts = resources.filter { $0.name == name && $0.kind == .scalar }
             .compactMap { $0.scalar.flatMap { Fixed($0.value) } }
-        guard var total = amounts.first else { return nil }
-        for amount in amounts.dropFirst() {
-            total.thousandths = total.thousandths.addingReportingOverflow(amount.thousandths).partialValue
-        }
-        return total
+        guard let first = amounts.first else { return nil }
+        return amounts.dropFirst().reduce(first, +)
     }
 
-    /// Bytes of an amount of memory, cut to whole MiB; what is too large to count becomes the largest number.
-    static func bytes(mebibytes: Double) -> Int64 {
-        let largest = Int64.max >> 20
-        guard mebibytes < Double(largest) else { return largest << 20 }
-        return max(Int64(mebibytes), 0) << 20
+    /// A number without its fraction; what does not fit becomes the nearest number that does.
+    ///
+    /// Mesos casts, which is undefined for such numbers, and would end the program here.
+    static func whole(_ value: Double) -> Int64 {
+        if value < 0x1p63 { return value > 0 ? Int64(value) : 0 }
+        return Int64.max
     }
+
+    /// Bytes of an amount of memory, cut to whole MiB.
+    static func bytes(mebibytes: Double) -> Int64 { min(whole(mebibytes), Int64.max >> 20) << 20 }
 }

@@ -22,7 +22,7 @@ struct CPUValues {
     private var allowed: Double? { claim.limit ?? (enableCFS ? claim.request : nil) }
 
     /// `cpu.shares`: 1024 for a CPU, 10 for a revocable one, at least 2; cut, not rounded.
-    var shares: UInt64 { max(2, UInt64((isLow ? 10 : 1024) * claim.request)) }
+    var shares: UInt64 { UInt64(max(2, Amounts.whole((isLow ? 10 : 1024) * claim.request))) }
 
     /// `cpu.cfs_quota_us`; `nil`: the file is left alone.
     ///
@@ -30,24 +30,21 @@ struct CPUValues {
     var quota: Int64? {
         guard let allowed else { return nil }
         guard allowed.isFinite else { return -1 }
-        let nanoseconds = Int64(min(Double(CPUValues.period * 1000) * allowed, CPUValues.largest))
+        let nanoseconds = Amounts.whole(Double(CPUValues.period * 1000) * allowed)
         return max(nanoseconds / 1000, CPUValues.minimumQuota)
     }
 
     /// `cpu.weight`: 100 for a CPU, 1 for a revocable one, at least 1.
     ///
     /// At most 10000, which the kernel takes; Mesos does not know that limit, and fails.
-    var weight: UInt64 { min(max(1, UInt64((isLow ? 1 : 100) * claim.request)), 10_000) }
+    var weight: Int64 { min(max(1, Amounts.whole((isLow ? 1 : 100) * claim.request)), 10_000) }
 
     /// `cpu.max`: Mesos counts in microseconds here, which cuts off another bit now and then.
     var maximum: String {
         guard let allowed, allowed.isFinite else { return "max" }
-        let quota = Int64(min(allowed * Double(CPUValues.period), CPUValues.largest))
+        let quota = Amounts.whole(allowed * Double(CPUValues.period))
         return "\(max(quota, CPUValues.minimumQuota)) \(CPUValues.period)"
     }
-
-    /// Below this, a floating point number fits 64 bits.
-    private static let largest = 9e18
 }
 
 /// What Mesos' isolators write for memory (`cgroups/subsystems/memory.cpp`, `cgroups2/controllers/memory.cpp`).

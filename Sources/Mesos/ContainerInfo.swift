@@ -8,6 +8,7 @@ struct ContainerInfo {
     /// Where `docker` is.
     let docker: String?
     let networks: [NetworkInfo]
+    /// Whether an image may say what to execute.
     let hasImage: Bool
     /// What shapes the container in ways that this version does not bring about.
     let unsupported: [Unsupported]
@@ -25,7 +26,7 @@ struct ContainerInfo {
         docker = m.field("docker")?.pointer
         networks = m.field("network_infos")?.list { $0.message(NetworkInfo.init) } ?? []
         let image = m.field("mesos")?.message { $0.field("image") } ?? nil
-        hasImage = image != nil
+        hasImage = image != nil || kind == .docker
         let rlimits = m.field("rlimit_info")?.message { $0.wish("rlimits") } ?? nil
         unsupported =
             [

@@ -18,10 +18,12 @@ final class Findings {
     private(set) var warnings: [String] = []
 
     /// Notes what refuses the task, at a JSON pointer.
-    func problem(_ pointer: String, _ text: String) { problems.append(Failure(.document(at: pointer, text))) }
+    func problem(_ pointer: String, _ text: String) {
+        problems.append(Failure(.document(at: Findings.oneLine(pointer), Findings.oneLine(text))))
+    }
 
     /// Notes what is refused although it is no part of the document, such as an option.
-    func refusal(_ text: String) { problems.append(.refused(text)) }
+    func refusal(_ text: String) { problems.append(.refused(Findings.oneLine(text))) }
 
     /// Refuses what shapes the container in a way that this version does not bring about.
     func unsupported(_ pointer: String, _ what: String) {
@@ -29,10 +31,23 @@ final class Findings {
     }
 
     /// Notes what is left out without harm.
-    func warn(_ pointer: String, _ text: String) { warnings.append("\(pointer): \(text)") }
+    func warn(_ pointer: String, _ text: String) { warnings.append(Findings.oneLine("\(pointer): \(text)")) }
 
     /// Ends the translation if anything was refused until now.
     func settle() throws(Problems) {
         if !problems.isEmpty { throw Problems(all: problems) }
+    }
+
+    /// The document's words must not forge lines of a log, nor drive a terminal.
+    private static func oneLine(_ text: String) -> String {
+        var line = ""
+        for scalar in text.unicodeScalars {
+            if scalar.properties.generalCategory == .control {
+                line += scalar.escaped(asASCII: true)
+            } else {
+                line.unicodeScalars.append(scalar)
+            }
+        }
+        return line
     }
 }

@@ -57,9 +57,13 @@ struct Resource {
 /// A number with three decimal digits.
 struct Scalar {
     let value: Double
+    /// Where the message is.
+    let place: String
+    /// Where the number is.
     let pointer: String
 
     init(_ m: Message) {
+        place = m.pointer
         pointer = m.pointer + "/value"
         value = m.required("value")?.double() ?? 0
     }

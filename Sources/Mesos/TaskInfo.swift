@@ -55,7 +55,7 @@ struct Limit {
     init(name: String, scalar: Scalar) {
         self.name = name
         value = scalar.value
-        pointer = scalar.pointer
+        pointer = scalar.place
     }
 }
 

@@ -15,12 +15,11 @@ extension Translator {
 
     /// The argument vector: of `sh -c` for a shell command, else the task's own.
     ///
-    /// Mesos executes a command without arguments with an empty vector, which the kernel no longer lets through; it
-    /// gets its own name instead.
+    /// Mesos executes a command without arguments with an empty vector, which hardly a program copes with; here it
+    /// gets its own name.
     private func arguments() -> [String] {
         guard let command = task.command else { return [] }
         guard let value = command.value, !value.isEmpty else {
-            // An image may say what to execute.
             if !command.isShell && task.container?.hasImage == true { return [] }
             let words =
                 command.isShell ? "shell command is not specified" : "executable path is not specified"

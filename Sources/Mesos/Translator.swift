@@ -13,9 +13,10 @@ struct Translator {
         var spec = Spec()
         checkContainer()
         var process = process()
+        let cpu = cpu()
         let memory = memory()
         process.oomScoreAdj = memory?.oomScore(totalMemory: options.totalMemory)
-        spec.linux.resources = ResourceSpec(cpu: cpu(), memory: memory, options: options)
+        spec.linux.resources = ResourceSpec(cpu: cpu, memory: memory, options: options)
         spec.process = process
         spec.root = RootSpec(path: options.rootfs ?? "/")
         spec.linux.cgroupsPath = cgroupsPath
@@ -63,24 +64,20 @@ extension Translator {
     /// What the command executor needs for itself: it lives in the task's container in Mesos.
     private static let overhead: [String: Double] = ["cpus": 0.1, "mem": 32]
 
-    /// Request and limit of a resource, with what the executor needs; a problem where the task asks for none.
+    /// Request and limit of a resource, with what the executor needs; a problem where nobody asks for any.
     private func claim(_ name: String, for isolator: String) -> Claim? {
-        let limit = task.limits.first { $0.name == name }?.value
-        guard var request = Amounts.sum(name, of: task.resources) else {
+        let extra = options.executorOverhead ? Translator.overhead[name].flatMap(Amounts.Fixed.init) : nil
+        let requests = [Amounts.sum(name, of: task.resources), extra].compactMap { $0 }
+        guard let first = requests.first else {
             findings.problem("/resources", "no \(name) resource given, and the isolator \(isolator) is on")
             return nil
         }
-        guard options.executorOverhead, let extra = Translator.overhead[name].flatMap(Amounts.Fixed.init)
-        else {
+        let request = requests.dropFirst().reduce(first, +)
+        let limit = task.limits.first { $0.name == name }?.value
+        guard let limit, let extra, let own = Amounts.Fixed(limit) else {
             return Claim(request: request.value, limit: limit)
         }
-        request.thousandths += extra.thousandths
-        let larger = limit.map { limit in
-            guard var sum = Amounts.Fixed(limit) else { return limit }
-            sum.thousandths += extra.thousandths
-            return sum.value
-        }
-        return Claim(request: request.value, limit: larger)
+        return Claim(request: request.value, limit: (own + extra).value)
     }
 
     private func cpu() -> CPUValues? {

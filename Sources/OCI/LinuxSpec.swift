@@ -48,7 +48,9 @@ package struct LinuxSpec: Sendable, Equatable {
             "cgroupsPath": cgroupsPath.map(JSON.string),
             "resources": resources.json,
             "namespaces": .array(namespaces.map(\.json)),
+            "devices": devices.isEmpty ? nil : .array(devices.map(\.json)),
             "sysctl": sysctl.isEmpty ? nil : Annotation.json(sysctl),
+            "seccomp": seccomp?.json,
             "rootfsPropagation": rootfsPropagation.map(JSON.string),
             "maskedPaths": list(maskedPaths),
             "readonlyPaths": list(readonlyPaths),
@@ -130,5 +132,13 @@ package struct DeviceSpec: Sendable, Hashable {
         mode = try c.optional("fileMode") { (c) throws(Failure) in try c.integer() } ?? 0o666
         uid = try c.optional("uid") { (c) throws(Failure) in try c.integer() } ?? 0
         gid = try c.optional("gid") { (c) throws(Failure) in try c.integer() } ?? 0
+    }
+
+    var json: JSON {
+        .object([
+            "path": .string(path), "type": .string(kind.rawValue), "major": .integer(Int64(number.major)),
+            "minor": .integer(Int64(number.minor)), "fileMode": .integer(Int64(mode)),
+            "uid": .integer(Int64(uid)), "gid": .integer(Int64(gid)),
+        ])
     }
 }

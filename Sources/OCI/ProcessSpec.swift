@@ -158,10 +158,6 @@ package struct RlimitSpec: Sendable, Hashable {
     ]
 
     var json: JSON {
-        .object(["type": .string(type), "hard": RlimitSpec.number(hard), "soft": RlimitSpec.number(soft)])
-    }
-
-    private static func number(_ limit: UInt64) -> JSON {
-        Int64(exactly: limit).map(JSON.integer) ?? .unsigned(limit)
+        .object(["type": .string(type), "hard": .number(hard), "soft": .number(soft)])
     }
 }

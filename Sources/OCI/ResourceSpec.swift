@@ -35,7 +35,8 @@ package struct ResourceSpec: Sendable, Equatable {
     private static func unified(_ c: Cursor) throws(Failure) -> [Annotation] {
         var pairs: [Annotation] = []
         for member in try c.members() {
-            guard !member.name.isEmpty, !member.name.contains("/"), !member.name.hasPrefix("."),
+            guard !member.name.isEmpty, !member.name.utf8.contains(UInt8(ascii: "/")),
+                !member.name.hasPrefix("."),
                 member.name.contains(".")
             else { throw member.value.failure("\"\(member.name)\" is no cgroup v2 file") }
             pairs.append(Annotation(member.name, try member.value.string()))
@@ -90,12 +91,12 @@ package struct CPUResources: Sendable, Equatable {
     var json: JSON? {
         guard self != CPUResources() else { return nil }
         return .object([
-            "shares": shares.map { .integer(Int64(clamping: $0)) }, "quota": quota.map(JSON.integer),
-            "period": period.map { .integer(Int64(clamping: $0)) },
-            "burst": burst.map { .integer(Int64(clamping: $0)) },
+            "shares": shares.map(JSON.number), "quota": quota.map(JSON.integer),
+            "period": period.map(JSON.number),
+            "burst": burst.map(JSON.number),
             "cpus": cpus.map(JSON.string), "mems": mems.map(JSON.string), "idle": idle.map(JSON.integer),
             "realtimeRuntime": realtimeRuntime.map(JSON.integer),
-            "realtimePeriod": realtimePeriod.map { .integer(Int64(clamping: $0)) },
+            "realtimePeriod": realtimePeriod.map(JSON.number),
         ])
     }
 }
@@ -133,8 +134,10 @@ package struct MemoryResources: Sendable, Equatable {
         guard self != MemoryResources() else { return nil }
         return .object([
             "limit": limit.map(JSON.integer), "reservation": reservation.map(JSON.integer),
-            "swap": swap.map(JSON.integer), "swappiness": swappiness.map { .integer(Int64(clamping: $0)) },
+            "swap": swap.map(JSON.integer), "swappiness": swappiness.map(JSON.number),
             "disableOOMKiller": disableOOMKiller.map(JSON.bool),
+            "useHierarchy": useHierarchy.map(JSON.bool),
+            "checkBeforeUpdate": checkBeforeUpdate.map(JSON.bool),
         ])
     }
 }

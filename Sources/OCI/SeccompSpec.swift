@@ -37,7 +37,27 @@ package struct SeccompSpec: Sendable, Equatable {
     }
 }
 
+extension SeccompSpec {
+    var json: JSON {
+        func words(_ list: [String]) -> JSON? { list.isEmpty ? nil : .array(list.map(JSON.string)) }
+        return .object([
+            "defaultAction": .string(defaultAction),
+            "defaultErrnoRet": defaultErrnoRet.map { .integer(Int64($0)) },
+            "architectures": words(architectures), "flags": words(flags),
+            "syscalls": syscalls.isEmpty ? nil : .array(syscalls.map(\.json)),
+        ])
+    }
+}
+
 extension SeccompSpec.Rule {
+    var json: JSON {
+        .object([
+            "names": .array(names.map(JSON.string)), "action": .string(action),
+            "errnoRet": errnoRet.map { .integer(Int64($0)) },
+            "args": args.isEmpty ? nil : .array(args.map(\.json)),
+        ])
+    }
+
     init(_ c: Cursor) throws(Failure) {
         names = try c.list("names") { (c) throws(Failure) in try c.string() }
         guard !names.isEmpty else { throw c.failure("\"names\" is missing or empty") }
@@ -49,6 +69,13 @@ extension SeccompSpec.Rule {
 }
 
 extension SeccompSpec.Argument {
+    var json: JSON {
+        .object([
+            "index": .integer(Int64(index)), "value": .number(value), "valueTwo": .number(valueTwo),
+            "op": .string(op),
+        ])
+    }
+
     init(_ c: Cursor) throws(Failure) {
         index = try c.required("index") { (c) throws(Failure) in try c.integer() }
         guard index < 6 else {

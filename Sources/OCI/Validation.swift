@@ -1,3 +1,4 @@
+internal import JSON
 package import Kernel
 
 extension Spec {
@@ -66,7 +67,7 @@ extension Spec {
 
     private func environmentProblems() -> [Failure] {
         (process?.env ?? []).enumerated().compactMap { index, entry in
-            guard let equals = entry.firstIndex(of: "=") else {
+            guard let equals = entry.utf8.firstIndex(of: UInt8(ascii: "=")) else {
                 return problem("/process/env/\(index)", "\"\(entry)\" has no \"=\"")
             }
             return equals == entry.startIndex ? problem("/process/env/\(index)", "the name is empty") : nil
@@ -94,6 +95,14 @@ extension Spec {
             let words = "\"\(namespace.kind.rawValue)\" is given twice"
             found.append(problem("/linux/namespaces/\(index)", words))
         }
+        // A mount namespace of others has its root already; and a process that is being made must not be seen by
+        // those who live in a pid namespace before it is one of them.
+        for (index, namespace) in all.enumerated() where namespace.path != nil {
+            guard namespace.kind == .mount || namespace.kind == .pid else { continue }
+            let words =
+                "an existing \(namespace.kind.rawValue) namespace: not supported by this version of mrun"
+            found.append(problem("/linux/namespaces/\(index)/path", words))
+        }
         if (hostname != nil || domainname != nil) && linux.namespace(.uts) == nil {
             let words = "unable to set it without a private UTS namespace"
             found.append(problem(hostname != nil ? "/hostname" : "/domainname", words))
@@ -103,11 +112,12 @@ extension Spec {
 
     private func sysctlProblems() -> [Failure] {
         linux.sysctl.compactMap { entry in
-            let pointer = "/linux/sysctl/\(entry.name)"
+            let pointer = "/linux/sysctl/" + Cursor.escaped(entry.name)
             guard let kind = SysctlScope.namespace(of: entry.name) else {
                 return problem(pointer, "\"\(entry.name)\" belongs to no namespace: it would change the host")
             }
-            if linux.namespace(kind) == nil {
+            // One that is joined by path may be the host's.
+            guard let namespace = linux.namespace(kind), namespace.path == nil else {
                 return problem(
                     pointer, "\"\(entry.name)\" needs a \(kind.rawValue) namespace of the container's own")
             }

@@ -116,7 +116,7 @@ package enum Planner {
 
     /// What lxcfs and its like put over files of procfs; anything else below /proc could fool the runtime or
     /// a security module (CVE-2019-16884, CVE-2019-19921).
-    private static let mountableInProc = [
+    package static let mountableInProc = [
         "/proc/cpuinfo", "/proc/diskstats", "/proc/meminfo", "/proc/stat", "/proc/swaps", "/proc/uptime",
         "/proc/loadavg", "/proc/slabinfo", "/proc/net/dev", "/proc/sys/kernel/ns_last_pid",
         "/proc/sys/crypto/fips_enabled",

@@ -40,7 +40,8 @@ public struct Containers: Sendable {
 
     func snapshot(of folder: borrowing ContainerFolder) throws(Failure) -> Snapshot {
         guard let record = try folder.record() else {
-            throw .refused("container \"\(folder.id)\" does not exist yet, or its state is damaged")
+            throw .refused(
+                "container \"\(folder.id)\" has no record: it is being created, or its creator died early")
         }
         let status = try status(of: record, in: folder)
         let ending = status == .stopped ? try ending(of: record, in: folder) : nil

@@ -39,6 +39,8 @@ enum Program {
         // With SIGCHLD ignored or blocked, the end of a child would be lost.
         try checked("sigaction", sys_signal_default(SIGCHLD))
         try checked("sigprocmask", sys_signal_mask(SIG_UNBLOCK, 1 << UInt64(SIGCHLD - 1), nil))
+        // A peer that is gone and a file that is too large are errors to clean up after, not ends of this process.
+        for signal in [SIGPIPE, SIGXFSZ] { try checked("sigaction", sys_signal_ignore(signal)) }
         // Where 0, 1 or 2 is closed, the next file that mrun opens would become the task's.
         for descriptor: Int32 in 0...2 where sys_fcntl(descriptor, F_GETFD, 0) == -Int(EBADF) {
             try occupy(descriptor)

@@ -284,8 +284,9 @@ list_state() { find "$1" -mindepth 1 -maxdepth 1 -printf '%f\n' 2>/dev/null | LC
 # snapshot DIRECTORY: writes down what assert_clean compares.
 snapshot() {
     mkdir -p "$1"
-    # The mount ids differ from one mount to the next, the rest of a line tells which mount it is.
-    sed 's/^[0-9]* [0-9]* //' /proc/self/mountinfo | LC_ALL=C sort >"$1/mounts"
+    # The mount ids differ from one mount to the next, the rest of a line tells which mount it is. The kernel itself
+    # mounts below /sys/kernel, as soon as somebody looks there.
+    sed 's/^[0-9]* [0-9]* //' /proc/self/mountinfo | grep -v ' /sys/kernel/' | LC_ALL=C sort >"$1/mounts"
     tagged_cgroups >"$1/cgroups"
     tagged_processes >"$1/processes"
     list_state "$ROOT" >"$1/state"

@@ -148,8 +148,8 @@ struct ParserTests {
     @Test(arguments: [("[", "]"), ("{\"a\":", "}")])
     func `128 levels are read, and one more is refused`(open: String, close: String) throws {
         func nested(_ levels: Int) -> String {
-            let inner = open == "[" ? "" : "1"
-            return String(repeating: open, count: levels) + inner + String(repeating: close, count: levels)
+            String(repeating: open, count: levels - 1) + (open == "[" ? "[]" : "{}")
+                + String(repeating: close, count: levels - 1)
         }
         _ = try parse(nested(128))
         #expect(refusal(nested(129)).hasSuffix("nesting too deep"))

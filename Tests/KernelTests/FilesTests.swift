@@ -141,6 +141,13 @@ struct FolderTests {
         #expect(try Files.names(inFolder: here.path + "/none") == [])
     }
 
+    @Test func `a folder that was removed while it was open has no names`() throws {
+        let path = try here.folder("gone")
+        let folder = try FileDescriptor.open(path, flags: O_RDONLY | O_DIRECTORY)
+        rmdir(path)
+        #expect(try Files.names(in: folder.raw) == [])
+    }
+
     @Test func `a file has no names`() throws {
         let path = try here.file("a")
         let failure = #expect(throws: Failure.self) { try Files.names(inFolder: path) }

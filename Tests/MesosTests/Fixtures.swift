@@ -106,3 +106,8 @@ extension Spec {
 
     func unified(_ name: String) -> String? { linux.resources.unified.last { $0.name == name }?.value }
 }
+
+extension String {
+    /// Whether `part` is somewhere in this text.
+    func hasSubstring(_ part: String) -> Bool { contains(part) }
+}

@@ -97,6 +97,8 @@ long sys_pidfd_exit_status(int pidfd, int *status);
 // Signals: sets are bit masks, bit n-1 for signal n.
 long sys_signal_mask(int how, uint64_t set, uint64_t *_Nullable old);
 long sys_signal_default(int signal);
+long sys_signal_ignore(int signal);
+long sys_personality(unsigned long persona);
 // The next pending signal of `set`; waits for ever when `milliseconds` is negative.
 long sys_signal_wait(uint64_t set, int milliseconds);
 long sys_signalfd(uint64_t set, int flags);

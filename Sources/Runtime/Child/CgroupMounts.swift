@@ -42,11 +42,4 @@ extension Performer {
         let host = try FileDescriptor.open("/sys/fs/cgroup", flags: O_PATH | O_DIRECTORY)
         return try DetachedMount(cloning: host, recursive: true)
     }
-
-    private func attach(_ tree: borrowing DetachedMount, at target: String) throws(Failure) {
-        try inRoot { (root) throws(Failure) in
-            let place = try root.mountPoint(target, directory: true)
-            try tree.attach(to: place)
-        }
-    }
 }

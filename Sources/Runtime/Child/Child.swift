@@ -19,8 +19,9 @@ struct Child {
 
     /// Makes the container and becomes mrun-init; returns only when something failed.
     mutating func run() -> Int32 {
-        // The parent's end must have one holder, or its death would go unnoticed here.
-        _ = sys_close(launch.parentEnd.raw)
+        // What must have one holder: the parent's end, or its death would go unnoticed here; the lock, or it would
+        // outlive the parent.
+        for raw in [launch.parentEnd.raw] + launch.parentsOwn { _ = sys_close(raw) }
         _ = sys_prctl(Int32(K_PR_SET_NAME), UInt(bitPattern: Child.name.utf8Start))
         do throws(Failure) {
             try build()
@@ -34,6 +35,9 @@ struct Child {
     private static let name: StaticString = "mrun:child"
 
     private mutating func build() throws(Failure) {
+        // Stopped by somebody, the child could not hear that the parent is gone.
+        try checked("PR_SET_PDEATHSIG", sys_prctl(Int32(K_PR_SET_PDEATHSIG), UInt(SIGKILL)))
+        try checked("personality", sys_personality(0))
         _ = sys_umask(0)
         if launch.newCgroupNamespace || launch.isFurtherProcess { try joinCgroups() }
         try launch.joins.enterOthers()
@@ -42,7 +46,8 @@ struct Child {
         }
         var performer = Performer(cgroups: launch.cgroups, cgroupNamespace: launch.newCgroupNamespace)
         for operation in launch.operations {
-            // The last moment at which cgroupfs is where the host has it. What the mounts took is not the container's.
+            // The last moment at which cgroupfs is where the host has it. What the mounts took is not the
+            // container's.
             if operation == .pivot { try joinCgroups() }
             try performer.perform(operation)
         }
@@ -50,7 +55,9 @@ struct Child {
         try handOver()
     }
 
-    /// Moves into the container's cgroups, once. On v2 the child was born there.
+    /// Moves into the container's cgroups, once.
+    ///
+    /// On v2 the child was born there.
     private mutating func joinCgroups() throws(Failure) {
         if hasJoined { return }
         hasJoined = true
@@ -71,10 +78,11 @@ struct Child {
         // mrun-init finds its orders at a fixed number; everything else goes out of the way, above it.
         orders.startSocket = try inherited(launch.startSocketNumber)
         orders.record = try inherited(launch.exitRecordNumber)
-        if launch.startsAtOnce { orders.report = try inherited(launch.childEndNumber) }
+        orders.report = try inherited(launch.childEndNumber)
         let block = try Child.memory(orders.block())
         try parent.say(.ready)
         guard try parent.hear() == .proceed else { sys_exit(1) }
+        try checked("PR_SET_PDEATHSIG", sys_prctl(Int32(K_PR_SET_PDEATHSIG), 0))
         let image = try inherited(initImage.raw)
         try checked("seal", sys_fcntl(image, F_SETFD, Int(FD_CLOEXEC)))
         try checked("dup", sys_dup3(block.raw, Int32(ORDERS_FD), 0))
@@ -127,35 +135,42 @@ enum Environment {
     static func complete(_ process: ProcessSpec) throws(Failure) -> [String] {
         var entries: [String] = []
         for entry in process.env {
-            let name = entry.prefix { $0 != "=" }
-            if let index = entries.firstIndex(where: { hasName($0, name) }) {
+            let wanted = name(of: entry)
+            if let index = entries.firstIndex(where: { name(of: $0).elementsEqual(wanted) }) {
                 entries[index] = entry
             } else {
                 entries.append(entry)
             }
         }
-        let index = entries.firstIndex { hasName($0, "HOME") }
+        let index = entries.firstIndex { name(of: $0).elementsEqual("HOME".utf8) }
         if let index, entries[index] != "HOME=" { return entries }
         let home = "HOME=" + (try home(of: process.user.uid) ?? "/")
         if let index { entries[index] = home } else { entries.append(home) }
         return entries
     }
 
-    private static func hasName(_ entry: String, _ name: Substring) -> Bool {
-        entry.utf8.count > name.utf8.count && entry.hasPrefix(name)
-            && entry.utf8[entry.utf8.index(entry.startIndex, offsetBy: name.utf8.count)] == UInt8(ascii: "=")
+    /// By bytes: to Swift, names that look alike are equal, and a combining mark hides the sign before it.
+    private static func name(of entry: String) -> Substring.UTF8View {
+        entry.utf8.prefix { $0 != UInt8(ascii: "=") }
     }
 
+    /// What the container's passwd file says; `nil` where it says nothing or cannot be read.
     private static func home(of uid: UInt32) throws(Failure) -> String? {
-        // The image wrote this file: a FIFO, a device or a giant must neither block nor fill us, and what
-        // cannot be read gives no home.
-        let answer = sys_openat(AT_FDCWD, "/etc/passwd", O_RDONLY | O_NONBLOCK | O_NOCTTY, 0)
-        guard answer >= 0 else { return nil }
-        let file = FileDescriptor(adopting: Int32(answer))
-        let status = try file.status()
-        guard status.isRegular, status.size <= 1 << 20 else { return nil }
-        let text = String(decoding: try file.readAll(), as: UTF8.self)
-        for line in text.split(separator: "\n") {
+        let root = Root(adopting: try FileDescriptor.open("/", flags: O_PATH | O_DIRECTORY))
+        do {
+            // The image made this file: it could be a link to a descriptor of ours, a FIFO, the kernel's log, a giant.
+            let flags = O_RDONLY | O_NONBLOCK | O_NOCTTY
+            guard let file = try root.openIfPresent("/etc/passwd", flags: flags) else { return nil }
+            let isProcfs = sys_filesystem_magic(file.raw) == Int(K_PROC_SUPER_MAGIC)
+            guard try file.status().isRegular, !isProcfs else { return nil }
+            return home(of: uid, in: String(decoding: try file.readAll(limit: 1 << 20), as: UTF8.self))
+        } catch {
+            return nil
+        }
+    }
+
+    private static func home(of uid: UInt32, in passwd: String) -> String? {
+        for line in passwd.split(separator: "\n") {
             let fields = line.split(separator: ":", omittingEmptySubsequences: false)
             if fields.count >= 6, UInt32(fields[2]) == uid, !fields[5].isEmpty { return String(fields[5]) }
         }

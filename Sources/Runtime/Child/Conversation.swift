@@ -24,9 +24,12 @@ enum Word: UInt8 {
 struct Conversation {
     let socket: Int32
 
+    /// Where the other side is gone already, what it said last tells why: that is for `hear`.
     func say(_ word: Word) throws(Failure) {
         var byte = word.rawValue
-        try checked("tell \(word)", sys_write(socket, &byte, 1))
+        let answer = sys_write(socket, &byte, 1)
+        if answer == -Int(EPIPE) || answer == -Int(ECONNRESET) { return }
+        try checked("tell \(word)", answer)
     }
 
     /// Tells a failure: its exit status, then the words.
@@ -56,12 +59,15 @@ struct Conversation {
         var answer = 0
         let message = [UInt8](unsafeUninitializedCapacity: Conversation.limit) { buffer, filled in
             guard let start = buffer.baseAddress else { return }
-            // A peer that died with our word unread resets the connection. The kernel says so once, before it hands
-            // out what the peer has said.
-            repeat { answer = sys_read(socket, start, buffer.count) } while answer == -Int(EINTR)
-                || answer == -Int(ECONNRESET)
+            // A peer that died with our word unread resets the connection, once; its own last words are behind that.
+            var resets = 0
+            repeat {
+                answer = sys_read(socket, start, buffer.count)
+                if answer == -Int(ECONNRESET) { resets += 1 }
+            } while answer == -Int(EINTR) || answer == -Int(ECONNRESET) && resets < 2
             filled = max(0, answer)
         }
+        if answer == -Int(ECONNRESET) { return [] }
         try checked("hear", answer)
         guard message.first == Word.failed.rawValue else { return message }
         let status = message.count > 1 ? Int32(message[1]) : 0

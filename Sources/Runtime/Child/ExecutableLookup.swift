@@ -18,15 +18,15 @@ struct ExecutableLookup {
         if let named, !named.hasPrefix("/"), isExecutable(process.cwd + "/" + named) {
             return process.cwd + "/" + named
         }
-        if name.contains("/") {
+        if name.utf8.contains(UInt8(ascii: "/")) {
             let answer = check(name.hasPrefix("/") ? name : process.cwd + "/" + name)
             guard answer == 0 else { throw ExecutableLookup.failure(of: name, errno: Int32(-answer)) }
             return name
         }
         let path = process.env.last { $0.hasPrefix("PATH=") }?.dropFirst(5) ?? ""
         var denied = false
-        for folder in path.split(separator: ":", omittingEmptySubsequences: false) {
-            let candidate = (folder.isEmpty ? process.cwd : String(folder)) + "/" + name
+        for folder in path.utf8.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false) {
+            let candidate = (folder.isEmpty ? process.cwd : String(Substring(folder))) + "/" + name
             let answer = check(candidate)
             if answer == 0 { return candidate }
             denied = denied || answer == -Int(EACCES)

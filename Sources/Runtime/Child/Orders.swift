@@ -113,7 +113,7 @@ private struct Tail {
 
 /// What mrun-init says about its work: fixed frames, see `orders.h`.
 struct InitReport {
-    /// Reads frames until the end of the stream.
+    /// Reads frames until the end of the stream, at which the task runs.
     ///
     /// What `task` answers is needed for the words of a failure only.
     ///
@@ -123,21 +123,30 @@ struct InitReport {
         about task: () throws(Failure) -> (executable: String, process: ProcessSpec)
     ) throws(Failure) {
         var released = false
-        while true {
-            let frame = try connection.next()
-            guard frame.count >= MemoryLayout<orders_report>.size else { break }
-            let report = frame.withUnsafeBytes { $0.loadUnaligned(as: orders_report.self) }
-            guard report.step != UInt32(ORDERS_STEP_RELEASED.rawValue) || report.error != 0 else {
-                released = true
-                continue
+        while let report = try next(from: connection) {
+            guard report.error == 0 else {
+                let task = try task()
+                throw failure(report, executable: task.executable, process: task.process)
             }
-            let task = try task()
-            throw failure(report, executable: task.executable, process: task.process)
+            released = released || report.step == UInt32(ORDERS_STEP_RELEASED.rawValue)
         }
         if !released {
             throw .refused(
                 "the container's init died before the task could start (killed, or out of memory?)")
         }
+    }
+
+    /// Reads frames until the end of the stream, at which mrun-init is held, or has died.
+    static func readHeld(from connection: Conversation, process: ProcessSpec) throws(Failure) {
+        while let report = try next(from: connection) {
+            if report.error != 0 { throw failure(report, executable: "", process: process) }
+        }
+    }
+
+    private static func next(from connection: Conversation) throws(Failure) -> orders_report? {
+        let frame = try connection.next()
+        guard frame.count >= MemoryLayout<orders_report>.size else { return nil }
+        return frame.withUnsafeBytes { $0.loadUnaligned(as: orders_report.self) }
     }
 
     private static func failure(

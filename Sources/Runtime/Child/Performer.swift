@@ -84,12 +84,7 @@ struct Performer: ~Copyable {
         // An image that makes /proc or /sys a link would get labels and masks written elsewhere
         // (CVE-2019-19921).
         let isKernelView = mount.type == "proc" || mount.type == "sysfs"
-        try inRoot { (root) throws(Failure) in
-            let place = try root.mountPoint(
-                mount.target, directory: true, links: isKernelView ? .none : .inside)
-            try refuseHiddenProcfs(place, for: mount.target)
-            try tree.attach(to: place)
-        }
+        try attach(tree, at: mount.target, links: isKernelView ? .none : .inside)
     }
 
     private func perform(_ mount: BindMount) throws(Failure) {
@@ -104,13 +99,31 @@ struct Performer: ~Copyable {
             try requireProcfs(source, for: mount.target)
         }
         let isDirectory = try source.status().isDirectory
+        try attach(tree, at: mount.target, directory: isDirectory)
+    }
+
+    /// Puts a mount in its place, if that place really is what the config calls it.
+    ///
+    /// The planner has looked at the words; a link of the image can still lead to procfs, where a mount would deceive
+    /// whoever reads or writes there, or to the root, which it would hide.
+    func attach(
+        _ tree: borrowing DetachedMount, at target: String, directory: Bool = true,
+        links: Root.Links = .inside
+    ) throws(Failure) {
         try inRoot { (root) throws(Failure) in
-            let place = try root.mountPoint(mount.target, directory: isDirectory)
-            // The kernel would say EINVAL; clients look for "not a directory".
-            if !isDirectory, try place.status().isDirectory {
-                throw Failure(.kernel(call: "\"\(mount.source)\"", errno: ENOTDIR))
+            let place = try root.mountPoint(target, directory: directory, links: links)
+            let status = try place.status()
+            if !directory && status.isDirectory {
+                throw Failure(.kernel(call: "mount a file over it", errno: EISDIR))
             }
-            try refuseHiddenProcfs(place, for: mount.target)
+            let top = try root.directory.status()
+            if status.inode == top.inode && status.device == top.device {
+                throw .refused("it leads to the root, which a mount would hide")
+            }
+            let isProcfs = sys_filesystem_magic(place.raw) == Int(K_PROC_SUPER_MAGIC)
+            if isProcfs && target != "/proc" && !Planner.mountableInProc.contains(target) {
+                throw .refused("it leads into procfs, where nothing may be mounted")
+            }
             try tree.attach(to: place)
         }
     }
@@ -122,16 +135,6 @@ struct Performer: ~Copyable {
         let magic = try checked("statfs", sys_filesystem_magic(source.raw))
         guard magic == Int(K_PROC_SUPER_MAGIC) else {
             throw .refused("only a procfs may be mounted on \"/proc\"")
-        }
-    }
-
-    /// The planner has seen to targets below /proc; a link of the image must not lead there by another name
-    /// (CVE-2019-19921).
-    private func refuseHiddenProcfs(_ place: borrowing FileDescriptor, for target: String) throws(Failure) {
-        if target == "/proc" || target.hasPrefix("/proc/") { return }
-        let magic = try checked("statfs", sys_filesystem_magic(place.raw))
-        guard magic != Int(K_PROC_SUPER_MAGIC) else {
-            throw .refused("\"\(target)\" leads into a procfs")
         }
     }
 

@@ -29,12 +29,16 @@ extension Containers {
     }
 
     /// Creates a container and starts its task at once.
-    ///
-    /// - Returns: a handle on the container's init.
-    func createAndStart(_ id: String, _ options: CreateOptions) throws(Failure) -> ProcessHandle {
+    func createAndStart(_ id: String, _ options: CreateOptions) throws(Failure) -> Started {
         let creation = try Creation(id, options, store: store, startsAtOnce: true)
         return try creation.carryOut(options)
     }
+}
+
+/// A container's init: a handle on it, and what it is known by in the record.
+struct Started: ~Copyable {
+    let handle: ProcessHandle
+    let identity: ProcessIdentity?
 }
 
 /// A config that has been read and found in order, with what the host adds to it.
@@ -88,8 +92,10 @@ private struct Creation: ~Copyable {
 
     /// Checks everything that can be checked, then takes the id and writes down what is about to be made.
     init(_ id: String, _ options: CreateOptions, store: Store, startsAtOnce: Bool) throws(Failure) {
+        if try store.has(id) { throw Store.taken(id) }
         let bundle = try Bundle(options.bundle)
         let spec = bundle.spec
+        try Creation.refuseFolders()
         let stays = options.stayingInit || spec.annotation(Meaning.stayingInit) == "true"
         let plan = try Planner.plan(for: spec, rootfs: bundle.rootfs, bundle: bundle.path)
         let orders = try Orders(for: spec, bundle.process, stays: stays, newKeyring: options.newKeyring)
@@ -98,29 +104,22 @@ private struct Creation: ~Copyable {
             path: spec.linux.cgroupsPath ?? id, controllers: Creation.controllers(spec),
             layout: try CgroupLayout.detect(), owner: store.root + "/" + id)
         let manager = CgroupManager(cgroups)
-        do { try manager.checkFree() } catch {
-            // The same bundle once more: clients look for the words about the id, not for those about its cgroups.
-            if try store.find(id) != nil { throw Store.taken(id) }
-            throw error
-        }
-
-        let folder = try store.make(id)
+        try manager.checkFree()
         let record = Record(
             id: id, bundle: bundle.path, rootfs: bundle.rootfs, bootID: try Record.currentBootID(),
-            cgroups: cgroups,
-            spec: spec, stayingInit: stays, ownPidNamespace: spec.linux.namespace(.pid) != nil,
-            owner: UInt32(sys_geteuid()))
+            cgroups: cgroups, spec: spec, stayingInit: stays,
+            ownPidNamespace: spec.linux.namespace(.pid) != nil, owner: UInt32(sys_geteuid()))
+
+        let folder = try store.make(id)
         do {
             try folder.write(record)
-            try checked(
-                "note the cgroups",
-                sys_symlinkat(cgroups.json.text(), folder.directory.raw, ContainerFolder.Name.cgroups))
+            try folder.note(cgroups)
             try folder.write(ContainerFolder.Name.config, String(decoding: bundle.configText, as: UTF8.self))
             launch = try Launch(
                 id: id, spec: spec, process: bundle.process, plan: plan, cgroups: cgroups, joins: joins,
-                orders: orders,
-                startSocket: startsAtOnce ? nil : try Creation.startSocket(in: folder),
-                exitRecord: stays ? try folder.makeAppendable(ContainerFolder.Name.exit) : nil)
+                orders: orders, startSocket: startsAtOnce ? nil : try Creation.startSocket(in: folder),
+                exitRecord: stays ? try folder.makeAppendable(ContainerFolder.Name.exit) : nil,
+                parentsOwn: folder.descriptors)
         } catch {
             try folder.remove()
             throw error
@@ -129,6 +128,16 @@ private struct Creation: ~Copyable {
         self.folder = folder
         self.record = record
         self.manager = manager
+    }
+
+    /// A folder of the host as standard input, output or error would be a way out of the container's root.
+    private static func refuseFolders() throws(Failure) {
+        for number: Int32 in 0...2 {
+            var status = file_status()
+            let answer = sys_status(number, "", Int32(K_AT_EMPTY_PATH), &status)
+            guard answer >= 0, status.mode & UInt32(S_IFMT) == UInt32(S_IFDIR) else { continue }
+            throw .refused("descriptor \(number) is a folder: the container could leave its root through it")
+        }
     }
 
     /// The hierarchies that the config asks for by annotation; `nil` for all.
@@ -150,9 +159,9 @@ private struct Creation: ~Copyable {
     }
 
     /// Makes the container; when anything fails, all that was made is taken back.
-    consuming func carryOut(_ options: CreateOptions) throws(Failure) -> ProcessHandle {
+    consuming func carryOut(_ options: CreateOptions) throws(Failure) -> Started {
         do {
-            return try make(options)
+            return Started(handle: try make(options), identity: record.process)
         } catch {
             // The child is dead by now: it died with its value on the way here.
             do throws(Failure) {
@@ -189,15 +198,9 @@ private struct Creation: ~Copyable {
         launch.closeChildEnd()
         record.process = try ProcessIdentity.of(pid: half.pid)
         if !cgroupsFirst { try makeCgroups() }
-        do {
-            if !isUnified { try Conversation(socket: launch.parentEnd.raw).say(.cgroupsReady) }
-            if let score = bundle.process.oomScoreAdj {
-                try Files.write(String(score), to: "/proc/\(half.pid)/oom_score_adj")
-            }
-        } catch {
-            // Where the child has failed meanwhile, what it said tells more than a broken pipe.
-            _ = try Conversation(socket: launch.parentEnd.raw).hear()
-            throw error
+        if !isUnified { try Conversation(socket: launch.parentEnd.raw).say(.cgroupsReady) }
+        if let score = bundle.process.oomScoreAdj {
+            try Files.write(String(score), to: "/proc/\(half.pid)/oom_score_adj")
         }
         return try converse(half, options)
     }
@@ -213,7 +216,7 @@ private struct Creation: ~Copyable {
     {
         let child = Conversation(socket: launch.parentEnd.raw)
         guard try child.hear() == .ready else {
-            throw .refused("the container's init died while it was being made (killed, or out of memory?)")
+            throw try died()
         }
         record.phase = .created
         try folder.write(record)
@@ -223,10 +226,19 @@ private struct Creation: ~Copyable {
             let name = launch.executable ?? bundle.process.args[0]
             let process = bundle.process
             try InitReport.read(from: child) { () throws(Failure) in (name, process) }
-        } else if try child.hear() != nil {
-            throw .refused("the container's init said something unexpected")
+        } else {
+            try InitReport.readHeld(from: child, process: bundle.process)
+            // Its end of the stream closes when it waits, and when it dies.
+            if try half.hasEnded() { throw try died() }
         }
         return half.letGo()
+    }
+
+    private func died() throws(Failure) -> Failure {
+        if let kills = try manager.oomKills(), kills > 0 {
+            return .refused("container init was OOM-killed (memory limit too low?)")
+        }
+        return .refused("the container's init died while it was being made (killed, or out of memory?)")
     }
 }
 
@@ -235,10 +247,10 @@ enum PidFile {
     /// Decimal, without a newline, put in place in one step; a link there is replaced, not followed.
     static func write(_ pid: Int32, to path: String) throws(Failure) {
         let absolute = try Files.absolute(path)
-        let slash = absolute.lastIndex(of: "/") ?? absolute.startIndex
+        let slash = absolute.utf8.lastIndex(of: UInt8(ascii: "/")) ?? absolute.startIndex
         let folder = try FileDescriptor.open(
-            String(absolute[...slash]), flags: O_RDONLY | O_DIRECTORY)
-        let name = String(absolute[absolute.index(after: slash)...])
+            String(Substring(absolute.utf8[...slash])), flags: O_RDONLY | O_DIRECTORY)
+        let name = String(absolute[absolute.utf8.index(after: slash)...])
         try attempting("pid file \"\(path)\"") { () throws(Failure) in
             try Files.replace(name, in: folder.raw, with: String(pid), mode: 0o644, sync: false)
         }

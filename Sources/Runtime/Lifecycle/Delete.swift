@@ -10,10 +10,16 @@ extension Containers {
     /// Every step can be repeated, and the state goes last: after a kill -9 in the middle the next try
     /// finishes it.
     public func delete(_ id: String, force: Bool = false) throws(Failure) {
+        try delete(id, force: force, only: nil)
+    }
+
+    /// With `only`, nothing happens unless it is that container's init: the id may be another container's by now.
+    func delete(_ id: String, force: Bool, only process: ProcessIdentity?) throws(Failure) {
         guard let folder = try store.findLocked(id) else {
             if force { return }
             throw Containers.missing(id)
         }
+        if let process, try folder.record()?.process != process { return }
         guard let record = try readable(folder, force: force) else {
             if let cgroups = try folder.notedCgroups() { try Containers.end(nil, CgroupManager(cgroups)) }
             return try folder.remove()
@@ -65,10 +71,21 @@ extension Containers {
 }
 
 extension ContainerFolder {
-    /// The cgroups by the link that was made beside the record.
+    /// Notes the cgroups beside the record, in one call: as the target of a link, which is never read half written.
+    borrowing func note(_ cgroups: CgroupSet) throws(Failure) {
+        let text = cgroups.json.text()
+        // A link's target has room for a page.
+        if text.utf8.count > 4000 { return try write(Name.cgroups, text) }
+        try checked("note the cgroups", sys_symlinkat(text, directory.raw, Name.cgroups))
+    }
+
+    /// The cgroups by that note.
     borrowing func notedCgroups() throws(Failure) -> CgroupSet? {
-        guard try FileStatus.of(Name.cgroups, at: directory.raw)?.isSymbolicLink == true else { return nil }
-        let text = try Files.link(Name.cgroups, at: directory.raw)
-        return try CgroupSet(Cursor(try JSON.parse(Array(text.utf8))))
+        guard let status = try FileStatus.of(Name.cgroups, at: directory.raw) else { return nil }
+        let text =
+            status.isSymbolicLink
+            ? Array(try Files.link(Name.cgroups, at: directory.raw).utf8)
+            : try Files.readRegular(Name.cgroups, at: directory.raw)
+        return try CgroupSet(Cursor(try JSON.parse(text)))
     }
 }

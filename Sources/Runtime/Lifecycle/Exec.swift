@@ -73,7 +73,7 @@ extension Containers {
         }
         process.args = options.arguments
         for entry in options.environment {
-            guard let equals = entry.firstIndex(of: "="), equals > entry.startIndex else {
+            guard let equals = entry.utf8.firstIndex(of: UInt8(ascii: "=")), equals > entry.startIndex else {
                 throw .refused("invalid environment variable: \"\(entry)\" is not NAME=VALUE")
             }
         }

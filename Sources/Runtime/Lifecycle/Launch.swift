@@ -30,11 +30,14 @@ final class Launch {
     let childEndNumber: Int32
     let startSocket: FileDescriptor?
     let exitRecord: FileDescriptor?
+    /// Descriptors that the child must not hold on to.
+    let parentsOwn: [Int32]
 
     init(
         id: String, spec: Spec, process: ProcessSpec, plan: Plan, cgroups: CgroupSet,
         joins: consuming NamespaceJoins,
-        orders: Orders, startSocket: consuming FileDescriptor?, exitRecord: consuming FileDescriptor?
+        orders: Orders, startSocket: consuming FileDescriptor?, exitRecord: consuming FileDescriptor?,
+        parentsOwn: [Int32]
     ) throws(Failure) {
         self.id = id
         self.process = process
@@ -48,6 +51,7 @@ final class Launch {
         self.orders = orders
         self.startSocket = startSocket
         self.exitRecord = exitRecord
+        self.parentsOwn = parentsOwn
         let pair = try FileDescriptor.socketPair(type: Int32(SOCK_SEQPACKET.rawValue))
         childEndNumber = pair.0
         childEnd = FileDescriptor(adopting: pair.0)
@@ -71,6 +75,7 @@ final class Launch {
         self.orders = orders
         startSocket = nil
         exitRecord = nil
+        parentsOwn = []
         let pair = try FileDescriptor.socketPair(type: Int32(SOCK_SEQPACKET.rawValue))
         childEndNumber = pair.0
         childEnd = FileDescriptor(adopting: pair.0)
@@ -190,6 +195,12 @@ struct HalfMade: ~Copyable {
         _ = sys_pidfd_send_signal(pidfd, SIGKILL)
         _ = sys_wait_pidfd(pidfd, 0, &status)
         _ = sys_close(pidfd)
+    }
+
+    /// Whether it has ended by itself.
+    borrowing func hasEnded() throws(Failure) -> Bool {
+        var item = poll_item(fd: pidfd, events: Int16(POLLIN), revents: 0)
+        return try checked("poll", sys_poll(&item, 1, 0)) > 0
     }
 
     /// The child may live: from here on the record answers for it.

@@ -15,10 +15,10 @@ extension Containers {
             return 0
         }
         let forwarder = try SignalForwarder()
-        let handle = try createAndStart(id, options)
-        let status = try forwarder.wait(for: handle)
+        let started = try createAndStart(id, options)
+        let status = try forwarder.wait(for: started.handle)
         if keep { return status.shellStatus }
-        try delete(id, force: true)
+        try delete(id, force: true, only: started.identity)
         return status.shellStatus
     }
 }

@@ -9,14 +9,16 @@ struct ExitRecord: Sendable, Equatable {
     var status: WaitStatus?
 
     /// Reads the lines; one without its newline was torn by a crash and does not count.
+    ///
+    /// The first of each kind counts: whatever else finds its way into the file comes later.
     init(_ text: String) {
         for line in text.split(separator: "\n", omittingEmptySubsequences: false).dropLast() {
             let words = line.split(separator: " ")
             guard words.count >= 2, let time = Int64(words[1]) else { continue }
             switch words[0] {
-            case "started": started = Moment(nanoseconds: time)
+            case "started": started = started ?? Moment(nanoseconds: time)
             case "finished":
-                guard words.count == 3, let status = Int32(words[2]) else { continue }
+                guard words.count == 3, finished == nil, let status = Int32(words[2]) else { continue }
                 finished = Moment(nanoseconds: time)
                 self.status = WaitStatus(raw: status)
             default: continue
@@ -32,7 +34,7 @@ extension ContainerFolder {
             let file = try FileDescriptor.openIfPresent(
                 Name.exit, at: directory.raw, flags: O_RDONLY | O_NOFOLLOW)
         else { return nil }
-        return ExitRecord(String(decoding: try file.readAll(limit: 4096), as: UTF8.self))
+        return ExitRecord(String(decoding: try file.readSome(4096), as: UTF8.self))
     }
 }
 

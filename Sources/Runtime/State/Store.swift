@@ -21,16 +21,24 @@ struct Store: Sendable {
             throw Store.taken(id)
         }
         try checked("mkdir \"\(root)/\(id)\"", answer)
-        let folder = try open(id, in: directory)
-        guard let folder else { throw .refused("container \"\(id)\" was deleted while it was being created") }
-        try folder.lock()
-        return folder
+        do throws(Failure) {
+            guard let folder = try open(id, in: directory) else {
+                throw Failure.refused("container \"\(id)\" was deleted while it was being created")
+            }
+            try folder.lock()
+            return folder
+        } catch {
+            _ = sys_unlinkat(directory.raw, id, AT_REMOVEDIR)
+            throw error
+        }
     }
 
-    /// Clients look for these words.
     static func taken(_ id: String) -> Failure {
         .refused("container with given ID already exists: \"\(id)\"")
     }
+
+    /// Whether there is a container, or anything else, with this id.
+    func has(_ id: String) throws(Failure) -> Bool { try FileStatus.of(root + "/" + id) != nil }
 
     /// The folder of an existing container; `nil` where there is none.
     func find(_ id: String) throws(Failure) -> ContainerFolder? {
@@ -99,6 +107,9 @@ struct ContainerFolder: ~Copyable {
         self.directory = directory
     }
 
+    /// The descriptors of this value, for a child that must let go of them.
+    var descriptors: [Int32] { [directory.raw, parent.raw] }
+
     /// Names in the folder.
     enum Name {
         static let record = "state.json"
@@ -159,13 +170,25 @@ struct ContainerFolder: ~Copyable {
         try checked("unlink \"\(path)/\(name)\"", answer)
     }
 
-    /// Removes the folder and everything in it, the record last: as long as there is something, it can be
+    /// Removes the folder and what mrun has put into it, the record last: as long as there is something, it can be
     /// found.
+    ///
+    /// - Throws: a refusal, before anything is removed, when it holds other things: then it is no container's.
     borrowing func remove() throws(Failure) {
-        for name in try Files.names(in: directory.raw) where name != Name.record { try unlink(name) }
+        let names = try Files.names(in: directory.raw)
+        if let stranger = names.first(where: { !ContainerFolder.isOurs($0) }) {
+            throw .refused("\"\(path)\" holds \"\(stranger)\": it is no folder of a container")
+        }
+        for name in names where name != Name.record { try unlink(name) }
         try unlink(Name.record)
         let answer = sys_unlinkat(parent.raw, id, AT_REMOVEDIR)
         if answer == -Int(ENOENT) { return }
         try checked("rmdir \"\(path)\"", answer)
+    }
+
+    /// Whether mrun makes files of this name, temporary ones (`.NAME.PID`) included.
+    private static func isOurs(_ name: String) -> Bool {
+        let own = [Name.record, Name.config, Name.startSocket, Name.exit, Name.cgroups]
+        return own.contains { name == $0 || name.hasPrefix(".\($0).") }
     }
 }
