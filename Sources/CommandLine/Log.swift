@@ -75,7 +75,9 @@ package final class Log: Sendable {
         }.joined()
     }
 
-    private func complain(_ message: String) { Log.toStandardError("\(program): \(Log.onOneLine(message))\n") }
+    private func complain(_ message: String) {
+        Log.toStandardError("\(program): \(Log.onOneLine(message))\n")
+    }
 
     /// Nobody is left to hear of an error here.
     private static func toStandardError(_ text: String) {

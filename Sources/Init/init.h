@@ -18,6 +18,7 @@ struct init {
     int start;              // where `start` connects while we are held, else -1
     int report;             // where struct orders_report goes, else -1
     int record;             // the exit record, else -1
+    int enter;              // what leads to the pid namespace of the task, else -1
     int partner;            // between a staying init and the child that becomes the task, else -1
     bool is_child;          // this is that child
 };
@@ -31,12 +32,17 @@ enum { INIT_IS_READY = 'G' };
 void take_orders(struct init *init);
 static inline void *in_orders(const struct init *init, uint64_t offset) { return (char *)init->orders + offset; }
 
+// enter.c
+void join_namespace(struct init *init);
+void be_born_there(const struct init *init);
+
 // hold.c
 void hold(struct init *init);
 
 // task.c
 _Noreturn void become_task(const struct init *init, int parent);
 // privileges.c
+void reduce_privileges(const struct init *init);
 void set_privileges(const struct init *init);
 void load_seccomp(const struct init *init);
 

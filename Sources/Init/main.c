@@ -37,11 +37,11 @@ static void fill_standard_descriptors(void)
 // `cwd`, and would stay open for as long as the container is held. What is kept, is kept from the task.
 static void keep_descriptors(const struct init *init)
 {
-    const int kept[] = {init->start, init->report, init->record};
+    const int kept[] = {init->start, init->report, init->record, init->enter};
     unsigned first = ORDERS_FD;
     for (;;) {
         unsigned next = ~0u;
-        for (int i = 0; i < 3; i++)
+        for (unsigned i = 0; i < sizeof kept / sizeof kept[0]; i++)
             if (kept[i] >= 0 && (unsigned)kept[i] >= first && (unsigned)kept[i] < next)
                 next = (unsigned)kept[i];
         long result = next > first ? call(close_range, first, next - 1, 0) : 0;
@@ -65,7 +65,7 @@ static void join_keyring(const struct init *init)
 _Noreturn void run(void);
 _Noreturn void run(void)
 {
-    struct init init = {.start = -1, .report = -1, .record = -1, .partner = -1};
+    struct init init = {.start = -1, .report = -1, .record = -1, .enter = -1, .partner = -1};
 
     call(prctl, PR_SET_NAME, "mrun-init");
     call(prctl, PR_SET_DUMPABLE, 0);
@@ -77,6 +77,12 @@ _Noreturn void run(void)
     keep_descriptors(&init);
     fill_standard_descriptors();
 
+    const bool enters = init.enter >= 0;
+    if (enters)
+        join_namespace(&init);
+    reduce_privileges(&init);
+    if (enters)
+        be_born_there(&init);
     if (init.start >= 0)
         hold(&init);
     if (call(getsid, 0) != call(getpid, 0))

@@ -14,20 +14,29 @@ static bool fits(const struct orders *orders, uint64_t offset, uint64_t count, u
         && count <= (orders->size - offset) / size;
 }
 
-static bool is_descriptor(int32_t descriptor)
+static bool are_descriptors(const struct orders *orders)
 {
-    return descriptor == -1 || descriptor >= FIRST_FREE_FD;
+    const int32_t all[] = {orders->start_fd, orders->report_fd, orders->record_fd, orders->enter_fd};
+    for (unsigned i = 0; i < sizeof all / sizeof all[0]; i++) {
+        if (all[i] == -1)
+            continue;
+        if (all[i] < FIRST_FREE_FD)
+            return false;
+        for (unsigned other = 0; other < i; other++)
+            if (all[other] == all[i])
+                return false;
+    }
+    return true;
 }
 
 static bool is_header(const struct orders *orders, uint64_t length)
 {
     const uint32_t known = ORDERS_STAY | ORDERS_SUBREAPER | ORDERS_NO_NEW_PRIVS | ORDERS_CAPABILITIES
         | ORDERS_SESSION_KEYRING | ORDERS_SETGROUPS | ORDERS_SECCOMP;
-    int32_t start = orders->start_fd, report = orders->report_fd, record = orders->record_fd;
     return orders->magic == ORDERS_MAGIC && orders->size == length && (orders->flags & ~known) == 0
-        && orders->umask <= 0777 && orders->preserved == 0 && orders->reserved == 0
-        && is_descriptor(start) && is_descriptor(report) && is_descriptor(record)
-        && (start == -1 || (start != report && start != record)) && (report == -1 || report != record);
+        && orders->umask <= 0777 && orders->preserved == 0 && are_descriptors(orders)
+        // Who enters neither waits nor stays: the container has an init already.
+        && (orders->enter_fd == -1 || (orders->start_fd == -1 && !(orders->flags & ORDERS_STAY)));
 }
 
 // A string ends inside the block if it begins before the block's last NUL.
@@ -95,6 +104,7 @@ void take_orders(struct init *init)
     init->start = init->orders->start_fd;
     init->report = init->orders->report_fd;
     init->record = init->orders->record_fd;
+    init->enter = init->orders->enter_fd;
     if (!is_body(init->orders))
         give_up(init, ORDERS_STEP_ORDERS, -EINVAL, 0);
 }

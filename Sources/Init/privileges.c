@@ -6,9 +6,40 @@
 
 #include "init.h"
 
+enum { WORDS = _LINUX_CAPABILITY_U32S_3 };
+
+static uint64_t bit(unsigned capability)
+{
+    return UINT64_C(1) << capability;
+}
+
 static bool has(uint64_t set, unsigned capability)
 {
-    return set >> capability & 1;
+    return set & bit(capability);
+}
+
+static uint64_t permitted_now(const struct init *init)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+    struct __user_cap_data_struct data[WORDS];
+    long result = call(capget, &header, data);
+    if (result < 0)
+        give_up(init, ORDERS_STEP_CAPSET, result, 0);
+    return data[0].permitted | (uint64_t)data[1].permitted << 32;
+}
+
+static void set_sets(const struct init *init, uint64_t effective, uint64_t permitted, uint64_t inheritable)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+    struct __user_cap_data_struct data[WORDS];
+    for (unsigned word = 0; word < WORDS; word++) {
+        data[word].effective = (uint32_t)(effective >> 32 * word);
+        data[word].permitted = (uint32_t)(permitted >> 32 * word);
+        data[word].inheritable = (uint32_t)(inheritable >> 32 * word);
+    }
+    long result = call(capset, &header, data);
+    if (result < 0)
+        give_up(init, ORDERS_STEP_CAPSET, result, 0);
 }
 
 // Dropped up to the last one that the kernel knows, including those that are newer than mrun.
@@ -46,24 +77,16 @@ static void set_ids(const struct init *init)
 static void set_capabilities(const struct init *init)
 {
     const struct orders *orders = init->orders;
-    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
-    struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
-    for (unsigned word = 0; word < _LINUX_CAPABILITY_U32S_3; word++) {
-        data[word].effective = (uint32_t)(orders->effective >> 32 * word);
-        data[word].permitted = (uint32_t)(orders->permitted >> 32 * word);
-        data[word].inheritable = (uint32_t)(orders->inheritable >> 32 * word);
+    if (orders->inheritable & ~orders->permitted) {
+        // More than permitted takes an effective CAP_SETPCAP, and new ids have emptied the effective set.
+        uint64_t now = permitted_now(init);
+        set_sets(init, now, now, 0);
     }
-    long result = call(capset, &header, data);
-    if (result < 0)
-        give_up(init, ORDERS_STEP_CAPSET, result, 0);
-
-    result = call(prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL);
-    if (result < 0)
-        give_up(init, ORDERS_STEP_AMBIENT, result, 0);
+    set_sets(init, orders->effective, orders->permitted, orders->inheritable);
     for (unsigned capability = 0; capability < 64; capability++) {
         if (!has(orders->ambient, capability))
             continue;
-        result = call(prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability);
+        long result = call(prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability);
         if (result < 0)
             give_up(init, ORDERS_STEP_AMBIENT, result, capability);
     }
@@ -76,14 +99,41 @@ static void keep_capabilities(const struct init *init, bool keep)
         give_up(init, ORDERS_STEP_KEEPCAPS, result, 0);
 }
 
-// The bounding set first, while CAP_SETPCAP is there; the exact sets after the ids, which would change them again.
+// What the way to the task takes, whatever the task itself may do.
+static uint64_t needed(const struct orders *orders)
+{
+    uint64_t set = bit(CAP_SETUID) | bit(CAP_SETGID) | bit(CAP_SETPCAP);
+    if (orders->rlimit_count > 0)
+        set |= bit(CAP_SYS_RESOURCE);
+    if (orders->flags & ORDERS_SECCOMP && !(orders->flags & ORDERS_NO_NEW_PRIVS))
+        set |= bit(CAP_SYS_ADMIN);
+    if (orders->flags & ORDERS_STAY)
+        set |= bit(CAP_KILL);
+    return set;
+}
+
+// Whoever can trace us can do what we can, and from now on we may be in the namespace of somebody who can.
+void reduce_privileges(const struct init *init)
+{
+    const struct orders *orders = init->orders;
+    if (orders->flags & ORDERS_CAPABILITIES) {
+        limit_bounding_set(init);
+        uint64_t kept = (orders->permitted | needed(orders)) & permitted_now(init);
+        set_sets(init, kept, kept, 0);  // where nothing is inheritable, nothing is ambient
+    }
+    if (orders->flags & ORDERS_NO_NEW_PRIVS) {
+        long result = call(prctl, PR_SET_NO_NEW_PRIVS, 1);
+        if (result < 0)
+            give_up(init, ORDERS_STEP_NO_NEW_PRIVS, result, 0);
+    }
+}
+
+// The exact sets come after the ids, which would change them again. The bounding set is reduced already.
 void set_privileges(const struct init *init)
 {
     bool exact = init->orders->flags & ORDERS_CAPABILITIES;
-    if (exact) {
-        limit_bounding_set(init);
+    if (exact)
         keep_capabilities(init, true);
-    }
     set_ids(init);
     if (exact) {
         set_capabilities(init);

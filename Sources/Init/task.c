@@ -66,7 +66,6 @@ _Noreturn void become_task(const struct init *init, int parent)
     const bool no_new_privs = orders->flags & ORDERS_NO_NEW_PRIVS;
     const bool filtered = orders->flags & ORDERS_SECCOMP;
     const uint64_t no_signals = 0;
-    long result;
 
     set_limits(init);
     call(umask, orders->umask);
@@ -76,11 +75,6 @@ _Noreturn void become_task(const struct init *init, int parent)
     enter_directory(init);
     if (init->is_child && orders->flags & ORDERS_SUBREAPER)
         follow_parent(parent);
-    if (no_new_privs) {
-        result = call(prctl, PR_SET_NO_NEW_PRIVS, 1);
-        if (result < 0)
-            give_up(init, ORDERS_STEP_NO_NEW_PRIVS, result, 0);
-    }
     await_init(init);
     report(init, ORDERS_STEP_RELEASED, 0, 0);
     // Last, so that the program need not allow what came before.
@@ -90,6 +84,6 @@ _Noreturn void become_task(const struct init *init, int parent)
     char **argv = pointers(init, orders->argv_offset);
     char **envp = pointers(init, orders->envp_offset);
     call(rt_sigprocmask, SIG_SETMASK, &no_signals, NULL, SIGNAL_SET_SIZE);
-    result = call(execve, in_orders(init, orders->executable_offset), argv, envp);
+    long result = call(execve, in_orders(init, orders->executable_offset), argv, envp);
     give_up(init, ORDERS_STEP_EXEC, result, 0);
 }

@@ -35,10 +35,10 @@ STAY, SUBREAPER, NO_NEW_PRIVS, CAPABILITIES, KEYRING, SETGROUPS, SECCOMP = (1 <<
 
 STEPS = [
     "RELEASED", "ORDERS", "KEYRING", "SESSION", "RLIMIT", "BOUNDING", "KEEPCAPS", "SETGROUPS", "SETGID", "SETUID",
-    "CAPSET", "AMBIENT", "CWD", "NO_NEW_PRIVS", "SECCOMP", "FORK", "CONFINE", "EXEC",
+    "CAPSET", "AMBIENT", "CWD", "NO_NEW_PRIVS", "SECCOMP", "FORK", "CONFINE", "EXEC", "ENTER", "ENTERED",
 ]
 
-START_FD, REPORT_FD, RECORD_FD = 10, 11, 12
+START_FD, REPORT_FD, RECORD_FD, ENTER_FD = 10, 11, 12, 13
 
 HEADER = struct.Struct("<4I 2I 2I 5Q Q Q 2Q 2I 3I I 4i")
 FIELDS = [
@@ -46,7 +46,7 @@ FIELDS = [
     "bounding", "effective", "permitted", "inheritable", "ambient",
     "executable_offset", "cwd_offset", "argv_offset", "envp_offset",
     "rlimit_count", "rlimits_offset", "seccomp_count", "seccomp_offset", "seccomp_flags", "preserved",
-    "start_fd", "report_fd", "record_fd", "reserved",
+    "start_fd", "report_fd", "record_fd", "enter_fd",
 ]
 
 
@@ -71,7 +71,8 @@ def orders(argv, executable=None, env=("PATH=/usr/bin:/bin",), cwd="/", flags=0,
            **fields):
     """One block, as the Runtime writes it."""
     values = dict.fromkeys(FIELDS, 0)
-    values.update(magic=0x3149524D, flags=flags, umask=0o22, start_fd=-1, report_fd=-1, record_fd=-1)
+    values.update(magic=0x3149524D, flags=flags, umask=0o22, start_fd=-1, report_fd=-1, record_fd=-1,
+                  enter_fd=-1)
     if program:
         values["flags"] |= SECCOMP
     body = bytearray()
@@ -165,7 +166,7 @@ class Shim:
     """One started mrun-init, with everything that a test wants to know about it."""
 
     def __init__(self, binary, directory, argv=("/bin/true",), *, held=False, reporting=None, recorded=False,
-                 namespace=False, block=None, stdin=None, prepare=None, leaked=(), **more):
+                 namespace=False, enter=None, block=None, stdin=None, prepare=None, leaked=(), **more):
         self.reports, self.code, self.report = [], None, None
         table, numbers, theirs = {}, {}, []  # numbers for its descriptors; what is only its own
 
@@ -188,6 +189,9 @@ class Shim:
             self.record_path = os.path.join(directory, f"record-{time.monotonic_ns()}")
             give(RECORD_FD, os.open(self.record_path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC))
             numbers["record_fd"] = RECORD_FD
+        if enter is not None:
+            table[ENTER_FD] = enter
+            numbers["enter_fd"] = ENTER_FD
         self.output_reader, output = os.pipe()
         give(1, output)
         if stdin is None:
@@ -259,6 +263,14 @@ class Shim:
             step, error, detail = struct.unpack("<3I", frame)
             self.reports.append((STEPS[step], error, detail))
         return self.reports
+
+    def entered(self):
+        """The pid of the task that was born in another namespace, whose start is reported to have worked."""
+        frames = self.read_reports()
+        (pid,) = [detail for step, error, detail in frames if step == "ENTERED" and error == 0]
+        if ("RELEASED", 0, 0) not in frames or len(frames) != 2:
+            raise AssertionError(f"it reported {frames}")
+        return pid
 
     def wait(self, seconds=20):
         """The exit code, or minus the signal that ended it."""

@@ -26,7 +26,7 @@ class DamagedOrders(InitTest):
     def test_a_header_that_makes_no_sense_is_refused(self):
         size = len(self.whole())
         for fields in ({"magic": 0}, {"size": size - 1}, {"size": size + 1}, {"size": 0}, {"flags": 1 << 7},
-                       {"umask": 0o1000}, {"preserved": 1}, {"reserved": 1}, {"start_fd": -2}, {"start_fd": 0},
+                       {"umask": 0o1000}, {"preserved": 1}, {"enter_fd": 0}, {"start_fd": -2}, {"start_fd": 0},
                        {"record_fd": 3}, {"record_fd": REPORT_FD}, {"start_fd": REPORT_FD}, {"report_fd": 2},
                        {"start_fd": 12, "record_fd": 12}):
             with self.subTest(fields):

@@ -1,3 +1,4 @@
+import Dispatch
 import Glibc
 import JSON
 import Kernel
@@ -137,49 +138,80 @@ struct StateLockTests {
         close(other)
     }
 
-    @Test func `a second command waits for the first`() async throws {
-        let root = store.root
-        let isDone = Atomic(false)
-        let folder = try store.make("web")
-        async let second = Task.detached {
-            let found = try Store(root: root).findLocked("web") != nil
-            return (found, isDone.load(ordering: .sequentiallyConsistent))
-        }.value
-        Kernel.pause(microseconds: 60_000)
-        isDone.store(true, ordering: .sequentiallyConsistent)
-        StateLockTests.drop(folder)
-        let (found, wasDone) = try await second
-        #expect(found && wasDone)
+    /// What a second command finds, at work in a thread of its own.
+    private final class Second: Sendable {
+        private let answer: Mutex<String?> = Mutex(nil)
+
+        init(_ root: String) {
+            DispatchQueue(label: "second").async {
+                let found = Second.find(root)
+                self.answer.withLock { $0 = found }
+            }
+        }
+
+        private static func find(_ root: String) -> String {
+            do {
+                guard let folder = try Store(root: root).findLocked("web") else { return "none" }
+                return try Files.readIfPresent("mark", at: folder.directory.raw) ?? "unmarked"
+            } catch { return "\(error)" }
+        }
+
+        var now: String? { answer.withLock { $0 } }
+
+        func found() async throws -> String {
+            while true {
+                if let now { return now }
+                try await Task.sleep(for: .milliseconds(1))
+            }
+        }
+    }
+
+    /// Waits until the folder is open twice: by its maker, and by the second command, which is then at the lock.
+    private func waitForSecond(at path: String) async throws {
+        func isWaiting() throws -> Bool {
+            let open = try Files.names(inFolder: "/proc/self/fd").filter {
+                (try? Files.link("/proc/self/fd/" + $0)) == path
+            }
+            return open.count == 2
+        }
+        while try !isWaiting() { try await Task.sleep(for: .milliseconds(1)) }
     }
 
     private static func drop(_ folder: consuming ContainerFolder) {}
 
-    @Test func `who waited for a container that was deleted finds none`() async throws {
-        let root = store.root
+    @Test(.timeLimit(.minutes(1))) func `a second command waits for the first`() async throws {
         let folder = try store.make("web")
-        async let second = Task.detached { try Store(root: root).findLocked("web") != nil }.value
-        Kernel.pause(microseconds: 30_000)
-        try folder.remove()
+        let second = Second(store.root)
+        try await waitForSecond(at: folder.path)
+        try await Task.sleep(for: .milliseconds(20))
+        #expect(second.now == nil)
         StateLockTests.drop(folder)
-        #expect(try await !second)
+        #expect(try await second.found() == "unmarked")
     }
 
-    @Test func `who waited for a container that was deleted finds the next one of that name`() async throws {
-        let root = store.root
+    @Test(.timeLimit(.minutes(1))) func `who waited for a container that was deleted finds none`()
+        async throws
+    {
         let folder = try store.make("web")
-        async let second = Task.detached {
-            let found = try Store(root: root).findLocked("web")
-            guard let found else { return "none" }
-            return try Files.readIfPresent("mark", at: found.directory.raw) ?? "unmarked"
-        }.value
-        Kernel.pause(microseconds: 30_000)
+        let second = Second(store.root)
+        try await waitForSecond(at: folder.path)
         try folder.remove()
-        _ = mkdir(root + "/web", 0o711)
-        try Files.replace(
-            "mark", in: try FileDescriptor.open(root + "/web").release(), with: "new", sync: false)
-        #expect(try !folder.isInPlace(below: root))
         StateLockTests.drop(folder)
-        #expect(try await second == "new")
+        #expect(try await second.found() == "none")
+    }
+
+    @Test(.timeLimit(.minutes(1)))
+    func `who waited for a container that was deleted finds the next one of that name`() async throws {
+        let folder = try store.make("web")
+        let second = Second(store.root)
+        try await waitForSecond(at: folder.path)
+        try folder.remove()
+        _ = mkdir(store.root + "/web", 0o711)
+        let next = try FileDescriptor.open(store.root + "/web")
+        try Files.replace("mark", in: next.raw, with: "new", sync: false)
+        #expect(try !folder.isInPlace(below: store.root))
+        StateLockTests.drop(folder)
+        #expect(try await second.found() == "new")
     }
 }
 

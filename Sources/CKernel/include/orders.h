@@ -40,15 +40,21 @@ struct orders {
     int32_t start_fd;   // listening SOCK_SEQPACKET socket to be held on, or -1: start at once
     int32_t report_fd;  // where to report when start_fd is -1, or -1
     int32_t record_fd;  // exit record, opened for appending, or -1
-    int32_t reserved;
+    int32_t enter_fd;   // pidfd of a process whose pid namespace the task is born in (or that namespace itself), or -1
 };
 
 // What mrun-init reports, as fixed frames on the connection of `start` (or on report_fd). The peer reads until the end
 // of the stream: a frame with an error decides; else ORDERS_STEP_RELEASED then the end means that the task runs; the
-// end without any frame means that mrun-init died.
+// end without any frame means that mrun-init died. While it is held, the end of report_fd without any frame means that
+// all is well so far: it listens, and has given up what it can.
+//
+// With enter_fd there are two: the process that got the orders, and the task, its sibling in the other namespace.
+// ORDERS_STEP_ENTERED tells the task's pid, as mrun-init sees it; then the first one ends with code 0, and the task's
+// code is that of the sibling. Both report, so this frame comes before or after those of the task; if it is missing
+// although the task was released, the first one was killed.
 struct orders_report {
     uint32_t step;    // enum orders_step
-    uint32_t error;   // errno, 0 with ORDERS_STEP_RELEASED
+    uint32_t error;   // errno, 0 with ORDERS_STEP_RELEASED and ORDERS_STEP_ENTERED
     uint32_t detail;  // e.g. the index of the rlimit, the number of the capability
 };
 
@@ -71,6 +77,8 @@ enum orders_step {
     ORDERS_STEP_FORK,
     ORDERS_STEP_CONFINE,      // limiting the staying init itself
     ORDERS_STEP_EXEC,
+    ORDERS_STEP_ENTER,        // detail: 0 setns, 1 clone
+    ORDERS_STEP_ENTERED,      // no failure; detail: pid of the task
     ORDERS_STEP_COUNT
 };
 

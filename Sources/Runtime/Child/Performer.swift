@@ -114,7 +114,8 @@ struct Performer: ~Copyable {
             let place = try root.mountPoint(target, directory: directory, links: links)
             let status = try place.status()
             if !directory && status.isDirectory {
-                throw Failure(.kernel(call: "mount a file over it", errno: EISDIR))
+                // The kernel would say EINVAL; clients look for "not a directory".
+                throw Failure(.kernel(call: "mount a file over a folder", errno: ENOTDIR))
             }
             let top = try root.directory.status()
             if status.inode == top.inode && status.device == top.device {

@@ -33,6 +33,7 @@ struct Store: Sendable {
         }
     }
 
+    /// Clients look for these words.
     static func taken(_ id: String) -> Failure {
         .refused("container with given ID already exists: \"\(id)\"")
     }
