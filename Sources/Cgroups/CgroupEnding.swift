@@ -26,7 +26,7 @@ extension CgroupManager {
     ///
     /// - Throws: a refusal that tells how many are left when the deadline is over.
     package func killAll(_ deadline: Deadline) throws(Failure) {
-        if try processes().isEmpty { return }
+        if try remaining().isEmpty { return }
         guard try mayEnd() else { return }
         var allAtOnce = true
         while true {
@@ -35,12 +35,23 @@ extension CgroupManager {
             allAtOnce = !allAtOnce || freezer?.isUnified == true
             if try waitUntilEmpty(deadline) { return }
             if deadline.isOver {
-                let left = try processes()
+                let left = try remaining()
                 if left.isEmpty { return }
                 throw .refused(
                     "\(cgroup(set.primary?.path ?? "")): \(left.count) processes do not end after SIGKILL")
             }
         }
+    }
+
+    /// The processes in any hierarchy in which a child can be born or is attached first.
+    ///
+    /// A crash in between leaves one that is in some of the hierarchies only.
+    private func remaining() throws(Failure) -> [Int32] {
+        let found = try processes()
+        guard found.isEmpty, let unified = set.unified, unified != set.primary, try mayEnd(unified) else {
+            return found
+        }
+        return try Cgroups.processes(below: unified.path)
     }
 
     /// One SIGKILL for all that are there, frozen or not.
@@ -90,7 +101,7 @@ extension CgroupManager {
         }
         var wait: UInt64 = 50
         while true {
-            if try processes().isEmpty { return true }
+            if try remaining().isEmpty { return true }
             if round.isOver { return false }
             pause(microseconds: wait)
             wait = min(wait * 2, 5000)

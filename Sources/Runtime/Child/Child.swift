@@ -40,7 +40,7 @@ struct Child {
         try checked("personality", sys_personality(0))
         _ = sys_umask(0)
         if launch.newCgroupNamespace || launch.isFurtherProcess { try joinCgroups() }
-        try launch.joins.enterOthers()
+        try launch.joins.enter()
         if launch.newCgroupNamespace {
             try checked("create the cgroup namespace", sys_unshare(Int32(bitPattern: K_CLONE_NEWCGROUP)))
         }
@@ -78,6 +78,7 @@ struct Child {
         // mrun-init finds its orders at a fixed number; everything else goes out of the way, above it.
         orders.startSocket = try inherited(launch.startSocketNumber)
         orders.record = try inherited(launch.exitRecordNumber)
+        orders.enter = try inherited(launch.joins.pidNamespaceOf)
         orders.report = try inherited(launch.childEndNumber)
         let block = try Child.memory(orders.block())
         try parent.say(.ready)

@@ -16,6 +16,7 @@ struct Orders {
     var startSocket: Int32 = -1
     var report: Int32 = -1
     var record: Int32 = -1
+    var enter: Int32 = -1
 
     /// The orders for a process of a container; with `stays`, mrun-init stays as the container's init.
     init(for spec: Spec, _ process: ProcessSpec, stays: Bool, newKeyring: Bool) throws(Failure) {
@@ -73,6 +74,7 @@ struct Orders {
         header.start_fd = startSocket
         header.report_fd = report
         header.record_fd = record
+        header.enter_fd = enter
         header.size = UInt32(MemoryLayout<orders>.size + tail.bytes.count)
         return withUnsafeBytes(of: &header) { [UInt8]($0) } + tail.bytes
     }
@@ -117,23 +119,28 @@ struct InitReport {
     ///
     /// What `task` answers is needed for the words of a failure only.
     ///
+    /// - Returns: the task's pid where mrun-init has made a process of its own for it.
     /// - Throws: the failure that mrun-init met, in words; or that it died.
+    @discardableResult
     static func read(
         from connection: Conversation,
         about task: () throws(Failure) -> (executable: String, process: ProcessSpec)
-    ) throws(Failure) {
+    ) throws(Failure) -> Int32? {
         var released = false
+        var pid: Int32?
         while let report = try next(from: connection) {
             guard report.error == 0 else {
                 let task = try task()
                 throw failure(report, executable: task.executable, process: task.process)
             }
             released = released || report.step == UInt32(ORDERS_STEP_RELEASED.rawValue)
+            if report.step == UInt32(ORDERS_STEP_ENTERED.rawValue) { pid = Int32(bitPattern: report.detail) }
         }
         if !released {
             throw .refused(
                 "the container's init died before the task could start (killed, or out of memory?)")
         }
+        return pid
     }
 
     /// Reads frames until the end of the stream, at which mrun-init is held, or has died.
@@ -175,6 +182,7 @@ struct InitReport {
         (ORDERS_STEP_SETGID, "setgid"), (ORDERS_STEP_SETUID, "setuid"),
         (ORDERS_STEP_CAPSET, "set the capabilities"), (ORDERS_STEP_AMBIENT, "raise ambient capability"),
         (ORDERS_STEP_NO_NEW_PRIVS, "set no_new_privs"), (ORDERS_STEP_SECCOMP, "load the seccomp filter"),
-        (ORDERS_STEP_FORK, "fork the task"), (ORDERS_STEP_CONFINE, "confine the init"),
+        (ORDERS_STEP_FORK, "fork the task"),
+        (ORDERS_STEP_ENTER, "enter the pid namespace"), (ORDERS_STEP_CONFINE, "confine the init"),
     ]
 }

@@ -198,15 +198,9 @@ private struct Creation: ~Copyable {
         launch.closeChildEnd()
         record.process = try ProcessIdentity.of(pid: half.pid)
         if !cgroupsFirst { try makeCgroups() }
-        do {
-            if !isUnified { try Conversation(socket: launch.parentEnd.raw).say(.cgroupsReady) }
-            if let score = bundle.process.oomScoreAdj {
-                try Files.write(String(score), to: "/proc/\(half.pid)/oom_score_adj")
-            }
-        } catch {
-            // Where the child has failed meanwhile, what it said tells more than a broken pipe.
-            _ = try Conversation(socket: launch.parentEnd.raw).hear()
-            throw error
+        if !isUnified { try Conversation(socket: launch.parentEnd.raw).say(.cgroupsReady) }
+        if let score = bundle.process.oomScoreAdj {
+            try Files.write(String(score), to: "/proc/\(half.pid)/oom_score_adj")
         }
         return try converse(half, options)
     }

@@ -111,9 +111,13 @@ extension Launch {
         guard try child.hear() == .ready else {
             throw .refused("the new process died while it was being made (killed, or out of memory?)")
         }
-        if let file = options.pidFile { try PidFile.write(half.pid, to: file) }
         try child.say(.proceed)
-        try InitReport.read(from: child) { () throws(Failure) in (process.args[0], process) }
-        return half.letGo()
+        let pid = try InitReport.read(from: child) { () throws(Failure) in (process.args[0], process) }
+        guard let pid else { throw .refused("the container's init did not tell the new process' pid") }
+        // Our child too, and not reaped by anybody else: its pid means it.
+        let handle = ProcessHandle(
+            adopting: FileDescriptor(adopting: Int32(try checked("pidfd_open", sys_pidfd_open(pid, 0)))))
+        if let file = options.pidFile { try PidFile.write(pid, to: file) }
+        return handle
     }
 }

@@ -107,7 +107,7 @@ final class Launch {
 /// others.
 struct NamespaceJoins: ~Copyable {
     private var opened: [(kind: NamespaceKind, raw: Int32)] = []
-    /// A process whose namespaces are entered, all at once.
+    /// A process whose namespaces are entered, all at once, but for its pid namespace.
     private var model: Int32?
 
     /// The namespaces of a running process; its user namespace is mrun's own.
@@ -119,8 +119,8 @@ struct NamespaceJoins: ~Copyable {
             guard let path = namespace.path else { continue }
             let pointer = "/linux/namespaces/\(index)/path"
             try attempting(pointer) { () throws(Failure) in
-                // Whatever the path leads to, a FIFO for example, must not hold us up.
-                let file = try FileDescriptor.open(path, flags: O_RDONLY | O_NONBLOCK | O_NOCTTY)
+                // Without O_NONBLOCK a FIFO would hold us.
+                let file = try FileDescriptor.open(path, flags: O_RDONLY | O_NONBLOCK)
                 guard try checked("statfs", sys_filesystem_magic(file.raw)) == Int(K_NSFS_MAGIC) else {
                     throw .refused("\"\(path)\" is no namespace")
                 }
@@ -139,26 +139,19 @@ struct NamespaceJoins: ~Copyable {
         if let model { _ = sys_close(model) }
     }
 
-    /// The pid namespace is entered by the parent: only a process' children come to live in it.
-    borrowing func enterPid() throws(Failure) {
-        if let model { try checked("enter the pid namespace", sys_setns(model, Int32(K_CLONE_NEWPID))) }
-        try enter { $0 == .pid }
-    }
+    /// The process whose pid namespace is left for mrun-init to enter, or −1.
+    ///
+    /// A process of mrun in there would show its image, and through its root the host, to whoever may trace it
+    /// (CVE-2019-5736): only mrun-init, with the container's root and reduced privileges, is ever seen inside.
+    var pidNamespaceOf: Int32 { model ?? -1 }
 
-    /// All others, by the child; the mount namespace last, since it changes what paths mean.
-    borrowing func enterOthers() throws(Failure) {
+    /// Enters them all; the mount namespace last, since it changes what paths mean.
+    borrowing func enter() throws(Failure) {
         if let model {
             let kinds = K_CLONE_NEWNS | K_CLONE_NEWNET | K_CLONE_NEWIPC | K_CLONE_NEWUTS | K_CLONE_NEWCGROUP
             try checked("enter the container's namespaces", sys_setns(model, Int32(kinds)))
         }
-        try enter { $0 != .pid && $0 != .mount }
-        try enter { $0 == .mount }
-    }
-
-    var hasPid: Bool { model != nil || opened.contains { $0.kind == .pid } }
-
-    private borrowing func enter(_ isMeant: (NamespaceKind) -> Bool) throws(Failure) {
-        for entry in opened where isMeant(entry.kind) {
+        for entry in opened {
             try checked(
                 "enter the \(entry.kind.rawValue) namespace",
                 sys_setns(entry.raw, Int32(truncatingIfNeeded: NamespaceJoins.bit(entry.kind))))
@@ -214,19 +207,9 @@ struct HalfMade: ~Copyable {
 extension Launch {
     /// Makes the child in its new namespaces; on v2 in its cgroup.
     func spawn(intoCgroup cgroup: Int32) throws(Failure) -> HalfMade {
-        var own: FileDescriptor?
-        if joins.hasPid {
-            own = try FileDescriptor.open("/proc/self/ns/pid")
-            try joins.enterPid()
-        }
         var pidfd: Int32 = -1
         let context = Unmanaged.passUnretained(self).toOpaque()
         let answer = sys_spawn(newNamespaces, cgroup, &pidfd, childEntry, context)
-        switch own {
-        case .some(let own):
-            try checked("return to the pid namespace", sys_setns(own.raw, Int32(K_CLONE_NEWPID)))
-        case .none: break
-        }
         let pid = try checked("create the namespaces", answer)
         return HalfMade(pid: Int32(pid), pidfd: pidfd)
     }
