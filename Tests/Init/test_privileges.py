@@ -5,34 +5,31 @@ import resource
 import tempfile
 
 from case import (CAP_DAC_OVERRIDE, CAP_KILL, CAP_NET_BIND, EACCES, EINVAL, KEYRING_READER, KILL_PROCESS, RELEASED,
-                  InitTest, deny, held_capabilities, python, set_capabilities, shell)
+                  InitTest, deny, held_capabilities, python, set_capabilities, sets, shell)
 from harness import CALLS, CAPABILITIES, KEYRING, NO_NEW_PRIVS, SETGROUPS, STAY, libc, status_of
 
 
 class Privileges(InitTest):
-    def sets(self, status):
-        return {name: int(status["Cap" + name], 16) for name in ("Inh", "Prm", "Eff", "Bnd", "Amb")}
-
     def test_capabilities_are_exactly_those_ordered(self):
         one, two, all_bits = 1 << CAP_NET_BIND, 1 << CAP_NET_BIND | 1 << CAP_KILL, held_capabilities()
         none = dict(effective=0, permitted=0, inheritable=0, ambient=0)
         for flags in (CAPABILITIES, CAPABILITIES | STAY, CAPABILITIES | NO_NEW_PRIVS):
             # For root, execve grants what the bounding and the inheritable set have.
             status = self.task_status(flags=flags, bounding=two, effective=two, permitted=two)
-            self.assertEqual(self.sets(status), {"Inh": 0, "Prm": two, "Eff": two, "Bnd": two, "Amb": 0})
+            self.assertEqual(sets(status), {"Inh": 0, "Prm": two, "Eff": two, "Bnd": two, "Amb": 0})
             status = self.task_status(flags=flags, bounding=0, **none)
-            self.assertEqual(self.sets(status), {"Inh": 0, "Prm": 0, "Eff": 0, "Bnd": 0, "Amb": 0})
+            self.assertEqual(sets(status), {"Inh": 0, "Prm": 0, "Eff": 0, "Bnd": 0, "Amb": 0})
             # For others it grants the ambient set.
             user = dict(flags=flags, uid=1000, gid=1000)
             status = self.task_status(**user, bounding=all_bits, effective=two, permitted=two, inheritable=two,
                                       ambient=one)
-            self.assertEqual(self.sets(status), {"Inh": two, "Prm": one, "Eff": one, "Bnd": all_bits, "Amb": one})
+            self.assertEqual(sets(status), {"Inh": two, "Prm": one, "Eff": one, "Bnd": all_bits, "Amb": one})
             status = self.task_status(**user, bounding=two, **none)
-            self.assertEqual(self.sets(status), {"Inh": 0, "Prm": 0, "Eff": 0, "Bnd": two, "Amb": 0})
+            self.assertEqual(sets(status), {"Inh": 0, "Prm": 0, "Eff": 0, "Bnd": two, "Amb": 0})
 
     def test_without_orders_capabilities_stay_as_they_are(self):
-        before = self.sets(status_of(os.getpid()))
-        self.assertEqual(self.sets(self.task_status(bounding=0)), before)
+        before = sets(status_of(os.getpid()))
+        self.assertEqual(sets(self.task_status(bounding=0)), before)
 
     def test_capabilities_of_the_caller_do_not_slip_through_the_ambient_set(self):
         def prepare():
@@ -43,7 +40,7 @@ class Privileges(InitTest):
         for uid in (0, 1000):
             status = self.task_status(prepare=prepare, flags=CAPABILITIES, uid=uid, bounding=held_capabilities(),
                                       inheritable=one, permitted=one)
-            self.assertEqual(self.sets(status)["Amb"], 0)
+            self.assertEqual(sets(status)["Amb"], 0)
 
     def test_the_effective_set_is_not_the_permitted_one(self):
         closed, override = tempfile.mkdtemp(dir=self.folder), 1 << CAP_DAC_OVERRIDE
