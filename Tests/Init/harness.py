@@ -18,7 +18,7 @@ REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 SOURCES = REPOSITORY / "Sources" / "Init"
 
 libc = ctypes.CDLL(None, use_errno=True)
-CLONE_NEWPID = 0x20000000
+CLONE_NEWUSER, CLONE_NEWPID = 0x10000000, 0x20000000
 PR_SET_CHILD_SUBREAPER = 36
 MFD_ALLOW_SEALING = 2
 SEALS = 0xF  # seal, shrink, grow, write

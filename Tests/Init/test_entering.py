@@ -131,6 +131,8 @@ class Entering(InitTest):
                 if pid == shim.pid:
                     self.assertEqual(len(status["NSpid"].split()), len(status_of(os.getpid())["NSpid"].split()))
                     continue
+                # From the first moment: afterwards this process, as a subreaper, would inherit it in any case.
+                self.assertEqual(int(status["PPid"]), os.getpid())
                 have = sets(status)
                 self.assertEqual((have["Prm"] | have["Eff"]) & ~(target | always | needed), 0)
                 self.assertEqual((have["Bnd"], have["Amb"]), (target, 0))
@@ -147,6 +149,7 @@ class Entering(InitTest):
         program = "import os; print(os.tcgetpgrp(0) == os.getpgrp(), os.open('/dev/tty', 2) > 2); input(); print('end')"
         for _ in range(10):
             master, slave = pty.openpty()
+            self.addCleanup(os.close, master)
 
             def prepare():
                 os.setsid()
@@ -158,7 +161,6 @@ class Entering(InitTest):
             self.assertEqual((shim.wait(), shim.read_line()), (0, "True True"))
             os.write(master, b"line\n")
             self.assertEqual((shim.output(), os.waitpid(task, 0)[1]), ("end\n", 0))
-            os.close(master)
 
     def test_the_terminal_of_the_caller_is_not_taken_over(self):
         master, slave = pty.openpty()

@@ -8,7 +8,7 @@ import time
 from case import (CAP_KILL, CAP_NET_BIND, CAP_SETGID, CAP_SETPCAP, CAP_SETUID, CAP_SYS_ADMIN, CAP_SYS_RESOURCE,
                   DEADLY, ENOENT, KILL_PROCESS, RELEASED, InitTest, deny, held_capabilities, set_capabilities, sets,
                   shell)
-from harness import (CALLS, CAPABILITIES, NO_NEW_PRIVS, RECORD_FD, REPORT_FD, START_FD, STAY, libc, private_memory,
+from harness import (CALLS, CAPABILITIES, CLONE_NEWUSER, NO_NEW_PRIVS, RECORD_FD, REPORT_FD, START_FD, STAY, libc, private_memory,
                      status_of)
 from tracing import be_traced, stops
 
@@ -153,6 +153,19 @@ class Held(InitTest):
         set_capabilities(held_capabilities(), held_capabilities())
         assert libc.prctl(47, 2, CAP_NET_BIND, 0, 0) == 0
         assert libc.prctl(47, 2, CAP_SYS_ADMIN, 0, 0) == 0
+
+    def test_it_can_raise_limits_only_if_there_are_any(self):
+        def with_all_capabilities():  # this machine may keep some from root, but not from the root of a user namespace
+            assert libc.unshare(CLONE_NEWUSER) == 0
+            with open("/proc/self/uid_map", "w") as ids:
+                ids.write("0 0 1")
+
+        for limits in ([], [(resource.RLIMIT_CORE, 0, 0)]):
+            shim = self.launch(held=True, reporting=True, prepare=with_all_capabilities, flags=CAPABILITIES,
+                               rlimits=limits)
+            self.assertEqual(shim.read_reports(), [])
+            have = self.ALWAYS | (1 << CAP_SYS_RESOURCE if limits else 0)
+            self.assertEqual(sets(status_of(shim.pid)), {"Inh": 0, "Prm": have, "Eff": have, "Bnd": 0, "Amb": 0})
 
     def test_without_orders_it_keeps_its_capabilities(self):
         shim = self.launch(held=True).once_held()
