@@ -25,30 +25,31 @@ static _Noreturn void end_by_signal(const struct init *init, int signals)
     leave(128 + (int)info.ssi_signo);
 }
 
-// Returns when `descriptor` has something to say; with descriptor −1, after a tenth of a second.
-static void wait_for(const struct init *init, int signals, int descriptor)
+// Whether `descriptor` has something to say, within `limit`, or at all if that is NULL. The kernel counts `limit` down,
+// so a wait that was interrupted does not begin anew.
+static bool wait_for(const struct init *init, int signals, int descriptor, struct timespec *limit)
 {
     struct pollfd poll[] = {{.fd = signals, .events = POLLIN}, {.fd = descriptor, .events = POLLIN}};
-    struct timespec pause = {0, 100000000};
-    do {
-        call(ppoll, poll, 2, descriptor < 0 ? &pause : NULL);
-        if (poll[0].revents)
-            end_by_signal(init, signals);
-    } while (descriptor >= 0 && !poll[1].revents);
+    while (call(ppoll, poll, 2, limit) < 0)
+        ;
+    if (poll[0].revents)
+        end_by_signal(init, signals);
+    return poll[1].revents;
 }
 
 // The next connection, or −1 when it is worth trying again.
 static int next_connection(const struct init *init, int signals)
 {
+    struct timespec pause = {0, 100000000};
     long connection;
-    wait_for(init, signals, init->start);
+    wait_for(init, signals, init->start, NULL);
     connection = call(accept4, init->start, NULL, NULL, O_CLOEXEC);
     switch (connection) {
     case -ENFILE:
     case -EMFILE:
     case -ENOMEM:
     case -ENOBUFS:
-        wait_for(init, signals, -1);  // the machine is short of something: no reason to give up, nor to spin
+        wait_for(init, signals, -1, &pause);  // the machine is short of something: no reason to give up, nor to spin
         return -1;
     case -EINTR:
     case -EAGAIN:
@@ -71,17 +72,18 @@ void hold(struct init *init)
     // Checked, and not needed for now: the pages come back from the memfd when they are read again.
     call(madvise, init->orders, init->orders->size, MADV_DONTNEED);
     if (init->report >= 0)
-        call(close, init->report);  // its end tells the one who made us that all is well so far
+        call(close, init->report);  // last: its end tells the one who made us that all is well so far
     init->report = -1;
 
     for (;;) {
         connection = next_connection(init, (int)signals);
         if (connection < 0)
             continue;
-        // One who only connects and closes wanted to know whether we are held. One who connects and says nothing keeps
-        // the others waiting; but the socket is in the runtime's own directory.
-        wait_for(init, (int)signals, connection);
-        if (call(read, connection, message, sizeof message) == 1 && message[0] == START)
+        // One who only connects and closes wanted to know whether we are held. One who connects and says nothing (it may
+        // have been stopped or killed in between) keeps the others waiting, but not for ever.
+        struct timespec patience = {1, 0};
+        if (wait_for(init, (int)signals, connection, &patience)
+            && call(read, connection, message, sizeof message) == 1 && message[0] == START)
             break;
         call(close, connection);
     }

@@ -14,7 +14,8 @@ from harness import CALLS, Shim, libc, status_of
 
 RELEASED = ("RELEASED", 0, 0)
 ENOENT, EBADF, EACCES, ENOTDIR, EINVAL, ENOEXEC, EXDEV = 2, 9, 13, 20, 22, 8, 18
-CAP_DAC_OVERRIDE, CAP_KILL, CAP_NET_BIND, CAP_SYS_PTRACE = 1, 5, 10, 19
+CAP_DAC_OVERRIDE, CAP_KILL, CAP_SETGID, CAP_SETUID, CAP_SETPCAP, CAP_NET_BIND = 1, 5, 6, 7, 8, 10
+CAP_SYS_PTRACE, CAP_SYS_ADMIN, CAP_SYS_RESOURCE = 19, 21, 24
 DEADLY = [s for s in range(1, 65) if s not in (9, 17, 18, 19, 20, 21, 22, 23, 28)]
 CATCHABLE = [s for s in range(1, 65) if s not in (signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD)]
 
@@ -57,6 +58,11 @@ KILL_PROCESS = 0x80000000
 def held_capabilities():
     """What this machine lets root have."""
     return int(status_of(os.getpid())["CapBnd"], 16)
+
+
+def sets(status):
+    """The five sets of a process."""
+    return {name: int(status["Cap" + name], 16) for name in ("Inh", "Prm", "Eff", "Bnd", "Amb")}
 
 
 def set_capabilities(mine, inheritable=0):

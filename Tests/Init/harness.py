@@ -18,16 +18,16 @@ REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 SOURCES = REPOSITORY / "Sources" / "Init"
 
 libc = ctypes.CDLL(None, use_errno=True)
-CLONE_NEWPID = 0x20000000
+CLONE_NEWUSER, CLONE_NEWPID = 0x10000000, 0x20000000
 PR_SET_CHILD_SUBREAPER = 36
 MFD_ALLOW_SEALING = 2
 SEALS = 0xF  # seal, shrink, grow, write
 
 # The numbers of system calls that libc has no function for, or keeps something back from.
 CALLS = {
-    "x86_64": {"rt_sigprocmask": 14, "execve": 59, "uname": 63, "chdir": 80, "setresuid": 117, "capset": 126,
+    "x86_64": {"close": 3, "rt_sigprocmask": 14, "execve": 59, "uname": 63, "chdir": 80, "setresuid": 117, "capset": 126,
                "rt_sigtimedwait": 128, "prctl": 157, "exit_group": 231, "keyctl": 250, "ppoll": 271},
-    "aarch64": {"rt_sigprocmask": 135, "execve": 221, "uname": 160, "chdir": 49, "setresuid": 147, "capset": 91,
+    "aarch64": {"close": 57, "rt_sigprocmask": 135, "execve": 221, "uname": 160, "chdir": 49, "setresuid": 147, "capset": 91,
                 "rt_sigtimedwait": 137, "prctl": 167, "exit_group": 94, "keyctl": 219, "ppoll": 73},
 }[os.uname().machine]
 

@@ -16,8 +16,8 @@ from test_privileges import Privileges
 from test_staying import Forwarding, Reaping, Staying, Terminals
 from test_task import Cleanliness, Starting, WorkingDirectory
 
-__all__ = ["Cleanliness", "DamagedOrders", "Entering", "Forwarding", "Held", "Privileges", "Reaping", "Starting", "Staying",
-           "Terminals", "WorkingDirectory"]
+__all__ = ["Cleanliness", "DamagedOrders", "Entering", "Forwarding", "Held", "Privileges", "Reaping", "Starting",
+           "Staying", "Terminals", "WorkingDirectory"]
 
 if __name__ == "__main__":
     unittest.main()

@@ -6,7 +6,7 @@ import struct
 
 import harness
 from case import ENOENT, RELEASED, InitTest, deny
-from harness import CALLS, CAPABILITIES, RECORD_FD, REPORT_FD, SETGROUPS, orders
+from harness import CALLS, CAPABILITIES, RECORD_FD, REPORT_FD, SETGROUPS, STAY, SUBREAPER, orders
 
 
 class DamagedOrders(InitTest):
@@ -28,7 +28,10 @@ class DamagedOrders(InitTest):
         for fields in ({"magic": 0}, {"size": size - 1}, {"size": size + 1}, {"size": 0}, {"flags": 1 << 7},
                        {"umask": 0o1000}, {"preserved": 1}, {"enter_fd": 0}, {"start_fd": -2}, {"start_fd": 0},
                        {"record_fd": 3}, {"record_fd": REPORT_FD}, {"start_fd": REPORT_FD}, {"report_fd": 2},
-                       {"start_fd": 12, "record_fd": 12}):
+                       {"start_fd": 12, "record_fd": 12}, {"enter_fd": -2}, {"enter_fd": 3},
+                       {"enter_fd": REPORT_FD}, {"enter_fd": 12, "record_fd": 12}, {"enter_fd": 12, "start_fd": 12},
+                       {"enter_fd": 12, "start_fd": 13}, {"enter_fd": 12, "flags": STAY},
+                       {"enter_fd": 12, "flags": STAY | SUBREAPER}):
             with self.subTest(fields):
                 self.damaged(self.whole(**fields), reported=False)
 
@@ -90,6 +93,7 @@ class DamagedOrders(InitTest):
     def test_descriptors_that_are_not_open_are_refused(self):
         self.damaged(self.whole(record_fd=77))
         self.damaged(self.whole(start_fd=77))
+        self.damaged(self.whole(enter_fd=77))
 
     def test_a_start_descriptor_that_is_no_listener_is_refused(self):
         self.damaged(self.whole(start_fd=RECORD_FD), reported=False, recorded=True)

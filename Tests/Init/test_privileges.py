@@ -4,35 +4,34 @@ import os
 import resource
 import tempfile
 
-from case import (CAP_DAC_OVERRIDE, CAP_KILL, CAP_NET_BIND, EACCES, EINVAL, KEYRING_READER, KILL_PROCESS, RELEASED,
-                  InitTest, deny, held_capabilities, python, set_capabilities, shell)
+from case import (CAP_DAC_OVERRIDE, CAP_KILL, CAP_NET_BIND, CAP_SETGID, CAP_SETPCAP, CAP_SETUID, EACCES, EINVAL,
+                  KEYRING_READER, KILL_PROCESS, RELEASED, InitTest, deny,
+                  held_capabilities, python, set_capabilities, sets, shell)
 from harness import CALLS, CAPABILITIES, KEYRING, NO_NEW_PRIVS, SETGROUPS, STAY, libc, status_of
+from tracing import be_traced, stops
 
 
 class Privileges(InitTest):
-    def sets(self, status):
-        return {name: int(status["Cap" + name], 16) for name in ("Inh", "Prm", "Eff", "Bnd", "Amb")}
-
     def test_capabilities_are_exactly_those_ordered(self):
         one, two, all_bits = 1 << CAP_NET_BIND, 1 << CAP_NET_BIND | 1 << CAP_KILL, held_capabilities()
         none = dict(effective=0, permitted=0, inheritable=0, ambient=0)
         for flags in (CAPABILITIES, CAPABILITIES | STAY, CAPABILITIES | NO_NEW_PRIVS):
             # For root, execve grants what the bounding and the inheritable set have.
             status = self.task_status(flags=flags, bounding=two, effective=two, permitted=two)
-            self.assertEqual(self.sets(status), {"Inh": 0, "Prm": two, "Eff": two, "Bnd": two, "Amb": 0})
+            self.assertEqual(sets(status), {"Inh": 0, "Prm": two, "Eff": two, "Bnd": two, "Amb": 0})
             status = self.task_status(flags=flags, bounding=0, **none)
-            self.assertEqual(self.sets(status), {"Inh": 0, "Prm": 0, "Eff": 0, "Bnd": 0, "Amb": 0})
+            self.assertEqual(sets(status), {"Inh": 0, "Prm": 0, "Eff": 0, "Bnd": 0, "Amb": 0})
             # For others it grants the ambient set.
             user = dict(flags=flags, uid=1000, gid=1000)
             status = self.task_status(**user, bounding=all_bits, effective=two, permitted=two, inheritable=two,
                                       ambient=one)
-            self.assertEqual(self.sets(status), {"Inh": two, "Prm": one, "Eff": one, "Bnd": all_bits, "Amb": one})
+            self.assertEqual(sets(status), {"Inh": two, "Prm": one, "Eff": one, "Bnd": all_bits, "Amb": one})
             status = self.task_status(**user, bounding=two, **none)
-            self.assertEqual(self.sets(status), {"Inh": 0, "Prm": 0, "Eff": 0, "Bnd": two, "Amb": 0})
+            self.assertEqual(sets(status), {"Inh": 0, "Prm": 0, "Eff": 0, "Bnd": two, "Amb": 0})
 
     def test_without_orders_capabilities_stay_as_they_are(self):
-        before = self.sets(status_of(os.getpid()))
-        self.assertEqual(self.sets(self.task_status(bounding=0)), before)
+        before = sets(status_of(os.getpid()))
+        self.assertEqual(sets(self.task_status(bounding=0)), before)
 
     def test_capabilities_of_the_caller_do_not_slip_through_the_ambient_set(self):
         def prepare():
@@ -43,7 +42,7 @@ class Privileges(InitTest):
         for uid in (0, 1000):
             status = self.task_status(prepare=prepare, flags=CAPABILITIES, uid=uid, bounding=held_capabilities(),
                                       inheritable=one, permitted=one)
-            self.assertEqual(self.sets(status)["Amb"], 0)
+            self.assertEqual(sets(status)["Amb"], 0)
 
     def test_the_effective_set_is_not_the_permitted_one(self):
         closed, override = tempfile.mkdtemp(dir=self.folder), 1 << CAP_DAC_OVERRIDE
@@ -51,6 +50,38 @@ class Privileges(InitTest):
                     permitted=override)
         self.run_task(**user, effective=override)
         self.refused("CWD", EACCES, **user, effective=0)
+
+    def test_more_may_be_inheritable_than_permitted(self):
+        one, two = 1 << CAP_NET_BIND, 1 << CAP_NET_BIND | 1 << CAP_KILL
+        for uid in (0, 1000):
+            for stay in (0, STAY):
+                status = self.task_status(flags=CAPABILITIES | stay, uid=uid, gid=uid, bounding=two, permitted=one,
+                                          inheritable=two)
+                self.assertEqual(sets(status)["Inh"], two)
+                self.refused("CAPSET", 1, flags=CAPABILITIES | stay, uid=uid, gid=uid, bounding=one, permitted=one,
+                             inheritable=two)
+
+    def test_what_only_the_way_to_the_task_takes_is_there_and_goes(self):
+        # As another user, with groups, limits and a program, and no capability at all.
+        for flags in (0, STAY, NO_NEW_PRIVS, STAY | NO_NEW_PRIVS):
+            status = self.task_status(flags=CAPABILITIES | SETGROUPS | flags, uid=1001, gid=1002, groups=[5],
+                                      rlimits=[(resource.RLIMIT_NOFILE, 100, 200)], program=deny(CALLS["uname"]))
+            self.assertEqual(set(sets(status).values()), {0})
+            self.assertEqual((status["Groups"].split(), status["Seccomp_filters"]), (["5"], "1"))
+
+    def test_nobody_on_the_way_has_more_than_ordered_or_needed(self):
+        target = 1 << CAP_NET_BIND
+        most = target | 1 << CAP_SETUID | 1 << CAP_SETGID | 1 << CAP_SETPCAP | 1 << CAP_KILL
+        for namespace in (False, True):
+            shim = self.launch(prepare=be_traced, namespace=namespace, flags=CAPABILITIES | NO_NEW_PRIVS | STAY,
+                               bounding=target, permitted=target, effective=target)
+            pids = set()
+            for pid, _ in stops(shim):
+                pids.add(pid)
+                if pid != shim.pid:
+                    have = sets(status_of(pid))
+                    self.assertEqual(((have["Prm"] | have["Eff"]) & ~most, have["Bnd"]), (0, target))
+            self.assertEqual((len(pids), shim.code), (2, 0))
 
     def test_a_capability_that_cannot_be_had_is_an_error(self):
         def without_kill():
