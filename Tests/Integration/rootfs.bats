@@ -308,7 +308,8 @@ links_to() {
 
 # in_time COMMAND...: it may fail or not, but must come back by itself, and neither crash.
 in_time() {
-    run timeout 20 "$@" </dev/null
+    status=0
+    output=$(timeout 20 "$@" 2>&1 </dev/null) || status=$?
     if [ "$status" -eq 124 ] || { [ "$status" -ge 128 ] && [ "$status" -ne 255 ]; }; then
         echo "exit status $status of: $*: $output" && return 1
     fi
