@@ -271,11 +271,12 @@ foreign_mounts() {
     done
 }
 
-# tagged_cgroups: cgroups in every hierarchy that carry this test's tag, or stand where containers' cgroups do.
+# tagged_cgroups: cgroups in every hierarchy that carry this test's tag, or stand where containers' cgroups do and carry
+# no tag of another run of these tests.
 tagged_cgroups() {
     find /sys/fs/cgroup -mindepth 1 -type d \
-        \( -path "*$TAG*" -o -path '/sys/fs/cgroup/*/mesos/*' -o -path '/sys/fs/cgroup/*/mrun/*' \
-        -o -path '/sys/fs/cgroup/mesos/*' -o -path '/sys/fs/cgroup/mrun/*' \) 2>/dev/null | LC_ALL=C sort || :
+        \( -path "*$TAG*" -o \( ! -path '*/mrun-bats-*' \( -path '/sys/fs/cgroup/*/mesos/*' -o -path '/sys/fs/cgroup/*/mrun/*' \
+        -o -path '/sys/fs/cgroup/mesos/*' -o -path '/sys/fs/cgroup/mrun/*' \) \) \) 2>/dev/null | LC_ALL=C sort || :
 }
 
 # list_state ROOT: the ids there, by the directories, for `list` is under test itself.
