@@ -10,7 +10,7 @@ extension CgroupManager {
     package func signalAll(_ signal: Int32) throws(Failure) {
         guard try mayEnd() else { return }
         if signal == SIGKILL {
-            try killOnce()
+            try killOnce(allAtOnce: true)
             return
         }
         let wasFrozen = try isFrozen()
@@ -28,8 +28,11 @@ extension CgroupManager {
     package func killAll(_ deadline: Deadline) throws(Failure) {
         if try processes().isEmpty { return }
         guard try mayEnd() else { return }
+        var allAtOnce = true
         while true {
-            try killOnce()
+            try killOnce(allAtOnce: allAtOnce)
+            // On a hybrid host somebody may have moved a process out of the reach of cgroup2.
+            allAtOnce = !allAtOnce || freezer?.isUnified == true
             if try waitUntilEmpty(deadline) { return }
             if deadline.isOver {
                 let left = try processes()
@@ -41,19 +44,18 @@ extension CgroupManager {
     }
 
     /// One SIGKILL for all that are there, frozen or not.
-    private func killOnce() throws(Failure) {
-        if let unified = set.unified, try mayEnd(unified),
+    ///
+    /// With `allAtOnce` by the kernel's own means where it has them: they reach what is just being forked too.
+    private func killOnce(allAtOnce: Bool) throws(Failure) {
+        if allAtOnce, let unified = set.unified, try mayEnd(unified),
             let directory = try CgroupDirectory.open(unified.path),
             try directory.write("1", to: "cgroup.kill")
         {
-            // The kernel ends them all at once, those that are just being forked too. Only v1's freezer holds them.
-            try thaw(everything: true)
-            if freezer?.isUnified == true { return }
-            // On a hybrid host somebody may have moved a process away from cgroup2.
-            if try processes().isEmpty { return }
-        } else if freezer != nil {
-            try freezeIfPossible()
+            // Only v1's freezer holds a process that is to die.
+            if freezer?.isUnified != true { try thaw(everything: true) }
+            return
         }
+        if freezer != nil { try freezeIfPossible() }
         do { try send(SIGKILL) } catch {
             try thaw(everything: true)
             throw error

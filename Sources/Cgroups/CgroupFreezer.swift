@@ -83,10 +83,13 @@ extension CgroupDirectory {
 
     /// Waits until `name` has `value` in an open `cgroup.events`.
     ///
+    /// The kernel tells of changes at most every 10 ms, so the first looks are at intervals of our own.
+    ///
     /// - Returns: false when the deadline is over.
     borrowing func waitForEvent(
         _ name: String, value wanted: Int, _ events: borrowing FileDescriptor, _ deadline: Deadline
     ) throws(Failure) -> Bool {
+        var wait: UInt64 = 20
         while true {
             try checking("lseek", sys_lseek(events.raw, 0, SEEK_SET))
             let text: String
@@ -96,6 +99,11 @@ extension CgroupDirectory {
             }
             if value(of: name, in: text) == wanted { return true }
             if deadline.isOver { return false }
+            if wait < 2000 {
+                pause(microseconds: wait)
+                wait *= 2
+                continue
+            }
             var item = poll_item(fd: events.raw, events: Int16(POLLPRI), revents: 0)
             let answer = sys_poll(&item, 1, max(1, deadline.remaining))
             if answer != -Int(EINTR) { try checking("poll", answer) }

@@ -18,9 +18,11 @@ extension CgroupManager {
     package func attach(pid: Int32) throws(Failure) {
         let text = String(pid)
         for directory in set.directories {
-            try attempting(cgroup(directory.path)) { () throws(Failure) in
-                try Files.write(text, to: "\(directory.path)/cgroup.procs")
-            }
+            let answer = sys_openat(AT_FDCWD, "\(directory.path)/cgroup.procs", O_WRONLY, 0)
+            let raw = try checking(directory.path, "open \"cgroup.procs\"", answer)
+            let file = FileDescriptor(adopting: Int32(truncatingIfNeeded: raw))
+            try checking(
+                directory.path, "write \"\(text)\" to \"cgroup.procs\"", writeOnce(text, to: file.raw))
         }
     }
 
