@@ -36,13 +36,25 @@ extension CgroupManager {
         }
     }
 
+    /// What is told when processes are left at the deadline.
     private func remaining() throws(Failure) -> Failure {
-        let path = set.primary?.path ?? ""
-        let left = try Cgroups.processes(below: path, Deadline(milliseconds: 200))
-        if left.pids.isEmpty { return unseen(path) }
-        return .refused(
-            "\(cgroup(path)): \(left.isAll ? "" : "at least ")\(left.pids.count) processes do not end after SIGKILL"
-        )
+        for directory in ending {
+            let left = try Cgroups.processes(below: directory.path, Deadline(milliseconds: 200))
+            if left.pids.isEmpty && left.isAll { continue }
+            if left.pids.isEmpty { return unseen(directory.path) }
+            let count = "\(left.isAll ? "" : "at least ")\(left.pids.count)"
+            return .refused("\(cgroup(directory.path)): \(count) processes do not end after SIGKILL")
+        }
+        return .refused("\(cgroup(set.primary?.path ?? "")): its processes did not end in time")
+    }
+
+    /// The hierarchies in which a child can be born or is attached first.
+    ///
+    /// A crash in between leaves one that is in some of the hierarchies only.
+    private var ending: [CgroupSet.Directory] {
+        guard let primary = set.primary else { return [] }
+        guard let unified = set.unified, unified != primary else { return [primary] }
+        return [primary, unified]
     }
 
     /// One SIGKILL for all that are there, frozen or not.
@@ -114,11 +126,12 @@ extension CgroupManager {
 
     /// Whether no process is left; removes the sub-cgroups that are empty.
     private func isEmptied(_ deadline: Deadline) throws(Failure) -> Bool {
-        guard let primary = set.primary, let directory = try CgroupDirectory.open(primary.path) else {
-            return true
+        for directory in ending {
+            guard try mayEnd(directory), let open = try CgroupDirectory.open(directory.path) else { continue }
+            let found = try open.prune(deadline)
+            if found.holdsProcesses || !found.isSeen { return false }
         }
-        let found = try directory.prune(deadline)
-        return found.isSeen && !found.holdsProcesses
+        return true
     }
 
     /// Whether the processes there are the container's to end.

@@ -6,7 +6,11 @@ extension CgroupManager {
     /// Whether the container is paused, or about to be.
     package func isFrozen() throws(Failure) -> Bool {
         guard let freezer, let directory = try CgroupDirectory.open(freezer.path) else { return false }
-        if freezer.isUnified { return try directory.event("frozen") == 1 }
+        if freezer.isUnified {
+            // What is asked for counts at once; what an ancestor is frozen with is only told as an event.
+            if try directory.read("cgroup.freeze")?.hasPrefix("1") == true { return true }
+            return try directory.event("frozen") == 1
+        }
         guard let state = try directory.read("freezer.state") else { return false }
         return !state.hasPrefix("THAWED")
     }

@@ -37,8 +37,13 @@ extension CgroupManager {
     }
 
     /// Changes the limits of existing cgroups.
+    ///
+    /// With `checkBeforeUpdate` a limit of memory below what is in use is refused: cgroup2 would end processes for it.
     package func update(resources: ResourceSpec) throws(Failure) {
         let limits = try Limits(resources, for: set)
+        if resources.memory.checkBeforeUpdate == true, let limit = resources.memory.limit, limit > 0 {
+            try refuseBelowUsage(limit)
+        }
         for directory in set.directories { try write(limits, in: directory, isNew: false, isUpdate: true) }
     }
 
@@ -107,6 +112,17 @@ struct Limits: Equatable {
 }
 
 extension CgroupManager {
+    private func refuseBelowUsage(_ limit: Int64) throws(Failure) {
+        let directory = set.version == .v1 ? set.directory(for: "memory") : set.unified
+        let file = set.version == .v1 ? "memory.usage_in_bytes" : "memory.current"
+        guard let directory, let open = try CgroupDirectory.open(directory.path),
+            let text = try open.read(file),
+            let usage = Int64(text.prefix { $0 != "\n" }), usage > limit
+        else { return }
+        throw Failure(
+            .document(at: "/linux/resources/memory/limit", "\(usage) bytes are in use, more than \(limit)"))
+    }
+
     /// Writes the limits that belong into `directory`.
     private func write(
         _ limits: Limits, in directory: CgroupSet.Directory, isNew: Bool, isUpdate: Bool = false

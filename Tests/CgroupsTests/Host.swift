@@ -47,6 +47,8 @@ final class Scratch {
     }
 
     deinit {
+        // Not by the code under test: a child that it has left frozen would never end.
+        for directory in set.directories { Scratch.thawAll(below: directory.path) }
         for child in children { kill(child, SIGKILL) }
         for child in children { waitpid(child, nil, 0) }
         let unowned = CgroupManager(CgroupSet(version: set.version, directories: set.directories))
@@ -54,6 +56,19 @@ final class Scratch {
             try unowned.killAll(Deadline(milliseconds: 5000))
             try unowned.remove()
         } catch { print("left behind: \(error.message)") }
+    }
+
+    private static func thawAll(below path: String) {
+        do {
+            for (file, text) in [("freezer.state", "THAWED"), ("cgroup.freeze", "0")]
+            where try FileStatus.of("\(path)/\(file)") != nil {
+                try Files.write(text, to: "\(path)/\(file)")
+            }
+            for name in try Files.names(inFolder: path)
+            where try FileStatus.of("\(path)/\(name)")?.isDirectory == true {
+                thawAll(below: "\(path)/\(name)")
+            }
+        } catch { print("left frozen: \(error)") }
     }
 
     /// The same cgroups, or some of them, as another container sees them.

@@ -69,3 +69,48 @@ extension `On this host's v1 hierarchies` {
         #expect(scratch.wait(for: child) == SIGKILL)
     }
 }
+
+extension `On this host's v1 hierarchies` {
+    @Test
+    func
+        `a limit below what is in use is refused when that is asked for, and the kernel's refusal tells the use`()
+        throws
+    {
+        let scratch = try Scratch("usage", controllers: ["memory", "freezer"])
+        var spec = ResourceSpec()
+        // What is used stays in memory, also where there is swap.
+        spec.memory.swappiness = 0
+        try scratch.manager.create(resources: spec)
+        let child = try scratch.run(
+            """
+            until grep -q mrun-cgtest /proc/self/cgroup; do sleep 0.01; done
+            x=$(yes | head -c 8000000); sleep 100
+            """)
+        try scratch.manager.attach(pid: child)
+        func usage() throws -> Int { Int(try scratch.text("memory", "memory.usage_in_bytes")) ?? 0 }
+        #expect(try eventually { try usage() > 8_000_000 })
+        spec.memory.limit = 65536
+        spec.memory.swap = 65536
+        let refused = #expect(throws: Failure.self) { try scratch.manager.update(resources: spec) }
+        #expect(refused?.message.contains("bytes are in use): ") == true, "\(refused?.message ?? "")")
+        spec.memory.checkBeforeUpdate = true
+        let checked = #expect(throws: Failure.self) { try scratch.manager.update(resources: spec) }
+        #expect(checked?.message.hasPrefix("/linux/resources/memory/limit: ") == true)
+    }
+
+    @Test func `limits can be raised and lowered in any order, also when they bound each other`() throws {
+        let scratch = try Scratch("order", controllers: ["memory", "cpu"])
+        var spec = ResourceSpec()
+        for size: Int64 in [64 << 20, 128 << 20, 32 << 20, -1, 64 << 20] {
+            spec.memory.limit = size
+            spec.memory.swap = size
+            spec.cpu.quota = size < 0 ? -1 : size >> 10
+            spec.cpu.burst = size < 0 ? 0 : UInt64(size >> 10)
+            try scratch.manager.create(resources: spec)
+            let unlimited = "9223372036854771712"
+            let want = size < 0 ? unlimited : String(size)
+            #expect(try scratch.text("memory", "memory.limit_in_bytes") == want)
+            #expect(try scratch.text("memory", "memory.memsw.limit_in_bytes") == want)
+        }
+    }
+}

@@ -151,14 +151,15 @@ struct `Cgroups that a container makes in its own` {
     {
         let nest = try Nest(kind, "many")
         for index in 0..<1000 { _ = try nest.nested([Array(String(index).utf8)]) }
-        let before = Moment.monotonic()
-        do { try nest.scratch.manager.remove(milliseconds: 5) } catch {
-            #expect(error.errno == EBUSY)
-            #expect(error.message.contains("rmdir after "))
-            #expect(Moment.monotonic() - before < 500_000_000)
+        var refusals: [Failure] = []
+        while refusals.count < 200, try !nest.isGone {
+            let before = Moment.monotonic()
+            do { try nest.scratch.manager.remove(milliseconds: 20) } catch { refusals.append(error) }
+            #expect(Moment.monotonic() - before < 1_000_000_000)
         }
-        try nest.scratch.manager.remove(milliseconds: 10000)
         #expect(try nest.isGone)
+        #expect(refusals.allSatisfy { $0.errno == EBUSY })
+        #expect(refusals.isEmpty || refusals.contains { $0.message.contains("rmdir after ") })
     }
 
     @Test(.enabled(if: Host.hasUnified), arguments: Kind.here.filter { $0 != .legacy })
