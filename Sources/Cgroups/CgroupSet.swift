@@ -22,7 +22,10 @@ package struct CgroupSet: Sendable, Equatable {
         var isUnified: Bool { hierarchy == CgroupLayout.unified }
 
         func has(_ controller: String) -> Bool {
-            hierarchy == controller || hierarchy.split(separator: ",").contains { $0 == controller }
+            if hierarchy == controller { return true }
+            // Looked up often, and most hierarchies have one controller.
+            guard hierarchy.utf8.contains(UInt8(ascii: ",")) else { return false }
+            return hierarchy.utf8.split(separator: UInt8(ascii: ",")).contains { Substring($0) == controller }
         }
     }
 
@@ -83,7 +86,7 @@ extension CgroupSet {
         var directories: [Directory] = []
         for hierarchy in hierarchies {
             var base = ""
-            if !path.hasPrefix("/") {
+            if path.utf8.first != UInt8(ascii: "/") {
                 base = try ownBase(hierarchy, version: layout.version)
             }
             directories.append(
@@ -95,8 +98,9 @@ extension CgroupSet {
 
     /// `/a/b` for what may follow a mount point.
     private static func relative(_ path: String) throws(Failure) -> String {
+        guard !path.utf8.contains(0) else { throw .refused("cgroups path \"\(path)\": there is a NUL in it") }
         var clean = ""
-        for component in path.split(separator: "/") {
+        for component in Path.steps(path) {
             if component == "." || component == ".." {
                 throw .refused("cgroups path \"\(path)\": \"\(component)\" is not allowed in it")
             }
@@ -109,7 +113,8 @@ extension CgroupSet {
     private static func ownBase(
         _ hierarchy: CgroupLayout.Hierarchy, version: CgroupLayout.Version
     ) throws(Failure) -> String {
-        var components = hierarchy.own.split(separator: "/")
+        if hierarchy.own == "/" { return "" }
+        var components = Path.steps(hierarchy.own)
         guard !components.contains("..") else {
             throw .refused("this process is in cgroup \"\(hierarchy.own)\", outside of its cgroup namespace")
         }
@@ -170,7 +175,7 @@ extension CgroupSet {
             for (name, value) in try c.members() {
                 let path = try value.string()
                 // A damaged record must not lead to the removal of anything else.
-                guard path.hasPrefix(CgroupLayout.root + "/"), !path.split(separator: "/").contains("..")
+                guard path.utf8.starts(with: (CgroupLayout.root + "/").utf8), !Path.steps(path).contains("..")
                 else {
                     throw value.failure("\"\(path)\" is no cgroup")
                 }

@@ -92,7 +92,7 @@ struct `Cgroups that a container makes in its own` {
     @Test(arguments: Kind.here)
     func `may be nested deeper than there are descriptors`(kind: Kind) throws {
         let nest = try Nest(kind, "levels")
-        let child = try nest.sleeper(in: try nest.nested([[UInt8]](repeating: [0xff], count: 1100)))
+        let child = try nest.sleeper(in: try nest.nested([[UInt8]](repeating: [0x6c], count: 1100)))
         var limit = rlimit()
         #expect(getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0)
         let old = limit
