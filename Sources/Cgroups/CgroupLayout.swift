@@ -65,6 +65,7 @@ package struct CgroupLayout: Sendable, Equatable {
         _ text: String, version: Version, isMounted: (_ mount: String, _ isUnified: Bool) -> Bool
     ) -> CgroupLayout {
         var found: [Hierarchy] = []
+        found.reserveCapacity(16)
         var text = text
         // By bytes and without sequences, since this is on the way of every container.
         text.withUTF8 { bytes in
@@ -72,17 +73,20 @@ package struct CgroupLayout: Sendable, Equatable {
             while start < bytes.count {
                 let line = Line(bytes, from: start)
                 start = line.end + 1
-                guard let hierarchy = hierarchy(line, bytes, version, isMounted) else { continue }
-                var at = found.count
-                while at > 0, rank(hierarchy) < rank(found[at - 1]) { at -= 1 }
-                found.insert(hierarchy, at: at)
+                if let hierarchy = hierarchy(line, bytes, version, isMounted) { found.append(hierarchy) }
             }
         }
+        moveToFront(&found) { $0.name == unified }
+        moveToFront(&found) { $0.controllers.contains("freezer") }
         return CgroupLayout(version: version, hierarchies: found)
     }
 
-    private static func rank(_ hierarchy: Hierarchy) -> Int {
-        hierarchy.name == unified ? 1 : hierarchy.controllers.contains("freezer") ? 0 : 2
+    private static func moveToFront(_ found: inout [Hierarchy], _ isWanted: (Hierarchy) -> Bool) {
+        guard var at = found.firstIndex(where: isWanted) else { return }
+        while at > 0 {
+            found.swapAt(at, at - 1)
+            at -= 1
+        }
     }
 
     /// Where the parts of a line `number:controllers:path` lie.

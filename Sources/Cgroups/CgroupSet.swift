@@ -84,6 +84,7 @@ extension CgroupSet {
             if let controllers { enabled = try unifiedNames(controllers) }
         }
         var directories: [Directory] = []
+        directories.reserveCapacity(hierarchies.count)
         for hierarchy in hierarchies {
             var base = ""
             if path.utf8.first != UInt8(ascii: "/") {
@@ -98,13 +99,27 @@ extension CgroupSet {
 
     /// `/a/b` for what may follow a mount point.
     private static func relative(_ path: String) throws(Failure) -> String {
-        guard !path.utf8.contains(0) else { throw .refused("cgroups path \"\(path)\": there is a NUL in it") }
+        // By bytes, as the kernel reads it: to Swift a slash and a mark after it are one character that is no slash.
+        var path = path
         var clean = ""
-        for component in Path.steps(path) {
-            if component == "." || component == ".." {
-                throw .refused("cgroups path \"\(path)\": \"\(component)\" is not allowed in it")
+        var refused: String?
+        path.withUTF8 { bytes in
+            var start = 0
+            while start < bytes.count {
+                var end = start
+                while end < bytes.count, bytes[end] != UInt8(ascii: "/") { end += 1 }
+                if end > start {
+                    let rest = UnsafeBufferPointer(rebasing: bytes[start..<end])
+                    let component = String(decoding: rest, as: UTF8.self)
+                    if component == "." || component == ".." || rest.contains(0) { refused = component }
+                    clean += "/"
+                    clean += component
+                }
+                start = end + 1
             }
-            clean += "/" + component
+        }
+        if let refused {
+            throw .refused("cgroups path \"\(path)\": \"\(refused)\" is not allowed in it")
         }
         guard !clean.isEmpty else { throw .refused("cgroups path \"\(path)\": it names no cgroup") }
         return clean
