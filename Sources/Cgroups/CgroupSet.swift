@@ -140,9 +140,14 @@ extension CgroupSet {
     private static func select(
         _ names: [String]?, from layout: CgroupLayout
     ) throws(Failure) -> [CgroupLayout.Hierarchy] {
-        guard let names else { return layout.hierarchies }
         func has(_ hierarchy: CgroupLayout.Hierarchy, _ name: String) -> Bool {
             hierarchy.name == name || hierarchy.controllers.contains(name)
+        }
+        guard let names else {
+            // cgroup2 of a hybrid host has nothing that v1's freezer has not, and to move a process there the kernel
+            // waits for every processor: 5 ms and more, in each container's start.
+            let legacy = layout.hierarchies.filter { $0.name != CgroupLayout.unified }
+            return legacy.contains { has($0, "freezer") } ? legacy : layout.hierarchies
         }
         for name in names where !layout.hierarchies.contains(where: { has($0, name) }) {
             throw .refused("no cgroup hierarchy with \"\(name)\" is mounted")
