@@ -16,13 +16,21 @@ struct `The cgroups of a container` {
         try CgroupSet.plan(path: path, controllers: controllers, layout: layout).directories.map(\.path)
     }
 
-    @Test func `an absolute path lies below the root of every hierarchy`() throws {
+    @Test
+    func `an absolute path lies below the root of every v1 hierarchy, cgroup2 left out on hybrid hosts`()
+        throws
+    {
         #expect(
             try paths("/mesos/x") == [
-                "/sys/fs/cgroup/freezer/mesos/x", "/sys/fs/cgroup/unified/mesos/x",
-                "/sys/fs/cgroup/memory/mesos/x",
+                "/sys/fs/cgroup/freezer/mesos/x", "/sys/fs/cgroup/memory/mesos/x",
                 "/sys/fs/cgroup/cpu,cpuacct/mesos/x", "/sys/fs/cgroup/systemd/mesos/x",
             ])
+    }
+
+    @Test func `cgroup2 of a hybrid host takes the freezer's place where v1 has none`() throws {
+        let layout = CgroupLayout.parse("4:memory:/\n0::/\n", version: .v1) { _, _ in true }
+        #expect(
+            try paths("/x", nil, layout) == ["/sys/fs/cgroup/unified/x", "/sys/fs/cgroup/memory/x"])
     }
 
     @Test func `a relative path lies below the cgroup of this process, on v2 below that one's parent`() throws
