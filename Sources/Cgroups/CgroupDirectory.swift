@@ -7,7 +7,7 @@ struct CgroupDirectory: ~Copyable {
     let path: String
     let descriptor: FileDescriptor
 
-    private static let flags = K_O_PATH | O_DIRECTORY | O_NOFOLLOW
+    static let flags = K_O_PATH | O_DIRECTORY | O_NOFOLLOW
 
     /// The directory at `path`; `nil` where there is none.
     static func open(_ path: String) throws(Failure) -> CgroupDirectory? {
@@ -59,41 +59,6 @@ struct CgroupDirectory: ~Copyable {
             throw error.during("\"\(file)\"").during(cgroup(path))
         }
     }
-
-    /// The whole text of a file; `nil` where there is none.
-    borrowing func readAll(_ file: String) throws(Failure) -> String? {
-        guard let open = try open(file, O_RDONLY) else { return nil }
-        do { return String(decoding: try open.readAll(), as: UTF8.self) } catch {
-            if error.errno == ENODEV { return nil }
-            throw error.during("\"\(file)\"").during(cgroup(path))
-        }
-    }
-
-    /// The names of the cgroups in this one; a directory without any is not listed at all.
-    borrowing func children() throws(Failure) -> [String] {
-        var status = file_status()
-        try checking("stat", sys_status(descriptor.raw, "", Int32(K_AT_EMPTY_PATH), &status))
-        // cgroupfs counts one link for each sub-directory, beside the two that every directory has.
-        if status.links == 2 { return [] }
-        guard let listing = try open(".", O_RDONLY | O_DIRECTORY) else { return [] }
-        var names: [String] = []
-        var buffer = [UInt8](repeating: 0, count: 16384)
-        while true {
-            let filled = try checking("getdents", sys_getdents64(listing.raw, &buffer, buffer.count))
-            if filled == 0 { return names }
-            // struct linux_dirent64: ino 8, off 8, reclen 2, type 1, name.
-            var at = 0
-            while at + 19 < filled {
-                let length = Int(buffer[at + 16]) | Int(buffer[at + 17]) << 8
-                if buffer[at + 18] == UInt8(DT_DIR) {
-                    let name = buffer[(at + 19)..<min(at + length, filled)].prefix { $0 != 0 }
-                    let text = String(decoding: name, as: UTF8.self)
-                    if text != "." && text != ".." { names.append(text) }
-                }
-                at += max(length, 19)
-            }
-        }
-    }
 }
 
 /// How messages name a cgroup.
@@ -118,9 +83,4 @@ func writeOnce(_ text: String, to descriptor: Int32) -> Int {
         repeat { answer = sys_write(descriptor, start, bytes.count) } while answer == -Int(EINTR)
         return answer
     }
-}
-
-/// The whole numbers in `text`, one a line.
-func numbers(in text: String) -> [Int32] {
-    text.split(separator: "\n").compactMap { Int32($0) }
 }

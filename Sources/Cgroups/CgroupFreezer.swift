@@ -33,12 +33,20 @@ extension CgroupManager {
     }
 
     /// Lets the processes run on.
-    ///
-    /// With `everything` also those that were frozen in sub-cgroups, by the container itself or by others.
-    package func thaw(everything: Bool = false) throws(Failure) {
+    package func thaw() throws(Failure) {
         guard let freezer, let directory = try CgroupDirectory.open(freezer.path) else { return }
         try directory.thaw()
-        if everything { try directory.thawChildren() }
+    }
+
+    /// Lets also those run on that were frozen in sub-cgroups, by the container itself or by others.
+    ///
+    /// - Returns: false when the deadline came before all were reached.
+    @discardableResult
+    func thawAll(_ deadline: Deadline) throws(Failure) -> Bool {
+        guard let freezer, let directory = try CgroupDirectory.open(freezer.path) else { return true }
+        return try directory.walk(deadline) { (cgroup: borrowing CgroupDirectory) throws(Failure) in
+            try cgroup.thaw()
+        }
     }
 
     /// The directory whose freezer is used: v1's where there is one.
@@ -118,15 +126,6 @@ extension CgroupDirectory {
     borrowing func thaw() throws(Failure) {
         if try write("THAWED", to: "freezer.state") { return }
         try write("0", to: "cgroup.freeze")
-    }
-
-    /// Lets all cgroups below run on.
-    borrowing func thawChildren() throws(Failure) {
-        for name in try children() {
-            guard let child = try child(name) else { continue }
-            try child.thaw()
-            try child.thawChildren()
-        }
     }
 
     private borrowing func require(_ written: Bool, _ file: String) throws(Failure) {

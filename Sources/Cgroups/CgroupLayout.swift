@@ -65,50 +65,83 @@ package struct CgroupLayout: Sendable, Equatable {
         _ text: String, version: Version, isMounted: (_ mount: String, _ isUnified: Bool) -> Bool
     ) -> CgroupLayout {
         var found: [Hierarchy] = []
-        // Bytes, since this is on the way of every container: splitting text takes five times as long.
-        for line in Array(text.utf8).split(separator: UInt8(ascii: "\n")) {
-            let fields = line.split(
-                separator: UInt8(ascii: ":"), maxSplits: 2, omittingEmptySubsequences: false)
-            guard fields.count == 3 else { continue }
-            let own = String(decoding: fields[2], as: UTF8.self)
-            if fields[1].isEmpty {
-                let mount = version == .v2 ? root : "\(root)/\(unified)"
-                guard fields[0].elementsEqual("0".utf8), isMounted(mount, true) else { continue }
-                found.append(Hierarchy(name: unified, controllers: [], mount: mount, own: own))
-            } else if version == .v1 {
-                if let hierarchy = hierarchy(
-                    listedAs: String(decoding: fields[1], as: UTF8.self), own: own, isMounted)
-                {
-                    found.append(hierarchy)
-                }
+        found.reserveCapacity(16)
+        var text = text
+        // By bytes and without sequences, since this is on the way of every container.
+        text.withUTF8 { bytes in
+            var start = 0
+            while start < bytes.count {
+                let line = Line(bytes, from: start)
+                start = line.end + 1
+                if let hierarchy = hierarchy(line, bytes, version, isMounted) { found.append(hierarchy) }
             }
         }
-        func rank(_ hierarchy: Hierarchy) -> Int {
-            hierarchy.controllers.contains("freezer") ? 0 : hierarchy.name == unified ? 1 : 2
+        moveToFront(&found) { $0.name == unified }
+        moveToFront(&found) { $0.controllers.contains("freezer") }
+        return CgroupLayout(version: version, hierarchies: found)
+    }
+
+    private static func moveToFront(_ found: inout [Hierarchy], _ isWanted: (Hierarchy) -> Bool) {
+        guard var at = found.firstIndex(where: isWanted) else { return }
+        while at > 0 {
+            found.swapAt(at, at - 1)
+            at -= 1
         }
-        let ordered = (0...2).flatMap { wanted in found.filter { rank($0) == wanted } }
-        return CgroupLayout(version: version, hierarchies: ordered)
+    }
+
+    /// Where the parts of a line `number:controllers:path` lie.
+    private struct Line {
+        let start: Int
+        /// Of the first two colons; -1 where there are less.
+        private(set) var colons = (-1, -1)
+        private(set) var end: Int
+
+        init(_ bytes: UnsafeBufferPointer<UInt8>, from start: Int) {
+            self.start = start
+            end = start
+            while end < bytes.count, bytes[end] != UInt8(ascii: "\n") {
+                if bytes[end] == UInt8(ascii: ":") {
+                    if colons.0 < 0 { colons.0 = end } else if colons.1 < 0 { colons.1 = end }
+                }
+                end += 1
+            }
+        }
     }
 
     private static func hierarchy(
-        listedAs list: String, own: String, _ isMounted: (String, Bool) -> Bool
+        _ line: Line, _ bytes: UnsafeBufferPointer<UInt8>, _ version: Version,
+        _ isMounted: (String, Bool) -> Bool
     ) -> Hierarchy? {
-        let namePrefix = "name="
-        if list.hasPrefix(namePrefix) {
-            let name = String(list.dropFirst(namePrefix.count))
+        guard line.colons.1 >= 0 else { return nil }
+        func text(_ range: Range<Int>) -> String {
+            String(decoding: UnsafeBufferPointer(rebasing: bytes[range]), as: UTF8.self)
+        }
+        let number = line.start..<line.colons.0
+        let list = (line.colons.0 + 1)..<line.colons.1
+        let own = (line.colons.1 + 1)..<line.end
+        if list.isEmpty {
+            let mount = version == .v2 ? root : "\(root)/\(unified)"
+            guard text(number) == "0", isMounted(mount, true) else { return nil }
+            return Hierarchy(name: unified, controllers: [], mount: mount, own: text(own))
+        }
+        guard version == .v1 else { return nil }
+        let namePrefix = 5
+        if list.count > namePrefix, text(list.prefix(namePrefix)) == "name=" {
+            let name = text(list.dropFirst(namePrefix))
             let mount = "\(root)/\(name)"
             return isMounted(mount, false)
-                ? Hierarchy(name: name, controllers: [], mount: mount, own: own) : nil
+                ? Hierarchy(name: name, controllers: [], mount: mount, own: text(own)) : nil
         }
-        if !list.utf8.contains(UInt8(ascii: ",")) {
-            let mount = "\(root)/\(list)"
+        let name = text(list)
+        if !bytes[list].contains(UInt8(ascii: ",")) {
+            let mount = "\(root)/\(name)"
             return isMounted(mount, false)
-                ? Hierarchy(name: list, controllers: [list], mount: mount, own: own) : nil
+                ? Hierarchy(name: name, controllers: [name], mount: mount, own: text(own)) : nil
         }
-        let controllers = list.split(separator: ",").map(String.init)
+        let controllers = name.utf8.split(separator: UInt8(ascii: ",")).map { String(Substring($0)) }
         // Co-mounted controllers lie in a folder of all their names, in either order, or of one of them.
-        let folders = [list, controllers.reversed().joined(separator: ",")] + controllers
+        let folders = [name, controllers.reversed().joined(separator: ",")] + controllers
         guard let folder = folders.first(where: { isMounted("\(root)/\($0)", false) }) else { return nil }
-        return Hierarchy(name: list, controllers: controllers, mount: "\(root)/\(folder)", own: own)
+        return Hierarchy(name: name, controllers: controllers, mount: "\(root)/\(folder)", own: text(own))
     }
 }

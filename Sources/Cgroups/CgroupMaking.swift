@@ -5,7 +5,7 @@ internal import Kernel
 /// The directories that one `create` has made, so that it can take them back.
 struct Making {
     let owner: String
-    private(set) var madeLeaves: Set<String> = []
+    private(set) var madeLeaves: [String] = []
     private var made: [String] = []
     private var marked: [String] = []
 
@@ -15,7 +15,7 @@ struct Making {
     mutating func make(_ directory: CgroupSet.Directory, marked: Bool) throws(Failure) {
         let path = directory.path
         if try makeDirectory(path) {
-            madeLeaves.insert(path)
+            madeLeaves.append(path)
         } else {
             try refuseForeign(path, owner: owner)
         }

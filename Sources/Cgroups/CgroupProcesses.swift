@@ -76,19 +76,19 @@ package struct CgroupDoors: ~Copyable, Sendable {
 
 /// The pids in the cgroup at `path` and below; sorted, each once.
 func processes(below path: String) throws(Failure) -> [Int32] {
-    guard let directory = try CgroupDirectory.open(path) else { return [] }
-    var found: [Int32] = []
-    try collect(directory, &found)
-    if found.count < 2 { return found }
-    found.sort()
-    return found.reduce(into: []) { unique, pid in if unique.last != pid { unique.append(pid) } }
+    let found = try processes(below: path, Deadline(milliseconds: 10000))
+    guard found.isAll else { throw unseen(path) }
+    return found.pids
 }
 
-private func collect(_ directory: borrowing CgroupDirectory, _ found: inout [Int32]) throws(Failure) {
-    // 0 stands for a process that this pid namespace does not see.
-    found += numbers(in: try directory.readAll("cgroup.procs") ?? "").filter { $0 > 0 }
-    for name in try directory.children() {
-        guard let child = try directory.child(name) else { continue }
-        try collect(child, &found)
-    }
+/// The same, and whether these are all: the deadline may come first.
+func processes(below path: String, _ deadline: Deadline) throws(Failure) -> (pids: [Int32], isAll: Bool) {
+    guard let directory = try CgroupDirectory.open(path) else { return ([], true) }
+    var found: [Int32] = []
+    let isAll = try directory.forProcesses(deadline) { (pids) throws(Failure) in found += pids }
+    if found.count < 2 { return (found, isAll) }
+    found.sort()
+    var unique: [Int32] = []
+    for pid in found where unique.last != pid { unique.append(pid) }
+    return (unique, isAll)
 }

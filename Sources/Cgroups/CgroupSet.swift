@@ -22,7 +22,10 @@ package struct CgroupSet: Sendable, Equatable {
         var isUnified: Bool { hierarchy == CgroupLayout.unified }
 
         func has(_ controller: String) -> Bool {
-            hierarchy == controller || hierarchy.split(separator: ",").contains { $0 == controller }
+            if hierarchy == controller { return true }
+            // Looked up often, and most hierarchies have one controller.
+            guard hierarchy.utf8.contains(UInt8(ascii: ",")) else { return false }
+            return hierarchy.utf8.split(separator: UInt8(ascii: ",")).contains { Substring($0) == controller }
         }
     }
 
@@ -81,9 +84,10 @@ extension CgroupSet {
             if let controllers { enabled = try unifiedNames(controllers) }
         }
         var directories: [Directory] = []
+        directories.reserveCapacity(hierarchies.count)
         for hierarchy in hierarchies {
             var base = ""
-            if !path.hasPrefix("/") {
+            if path.utf8.first != UInt8(ascii: "/") {
                 base = try ownBase(hierarchy, version: layout.version)
             }
             directories.append(
@@ -95,12 +99,27 @@ extension CgroupSet {
 
     /// `/a/b` for what may follow a mount point.
     private static func relative(_ path: String) throws(Failure) -> String {
+        // By bytes, as the kernel reads it: to Swift a slash and a mark after it are one character that is no slash.
+        var path = path
         var clean = ""
-        for component in path.split(separator: "/") {
-            if component == "." || component == ".." {
-                throw .refused("cgroups path \"\(path)\": \"\(component)\" is not allowed in it")
+        var refused: String?
+        path.withUTF8 { bytes in
+            var start = 0
+            while start < bytes.count {
+                var end = start
+                while end < bytes.count, bytes[end] != UInt8(ascii: "/") { end += 1 }
+                if end > start {
+                    let rest = UnsafeBufferPointer(rebasing: bytes[start..<end])
+                    let component = String(decoding: rest, as: UTF8.self)
+                    if component == "." || component == ".." || rest.contains(0) { refused = component }
+                    clean += "/"
+                    clean += component
+                }
+                start = end + 1
             }
-            clean += "/" + component
+        }
+        if let refused {
+            throw .refused("cgroups path \"\(path)\": \"\(refused)\" is not allowed in it")
         }
         guard !clean.isEmpty else { throw .refused("cgroups path \"\(path)\": it names no cgroup") }
         return clean
@@ -109,7 +128,8 @@ extension CgroupSet {
     private static func ownBase(
         _ hierarchy: CgroupLayout.Hierarchy, version: CgroupLayout.Version
     ) throws(Failure) -> String {
-        var components = hierarchy.own.split(separator: "/")
+        if hierarchy.own == "/" { return "" }
+        var components = Path.steps(hierarchy.own)
         guard !components.contains("..") else {
             throw .refused("this process is in cgroup \"\(hierarchy.own)\", outside of its cgroup namespace")
         }
@@ -120,9 +140,14 @@ extension CgroupSet {
     private static func select(
         _ names: [String]?, from layout: CgroupLayout
     ) throws(Failure) -> [CgroupLayout.Hierarchy] {
-        guard let names else { return layout.hierarchies }
         func has(_ hierarchy: CgroupLayout.Hierarchy, _ name: String) -> Bool {
             hierarchy.name == name || hierarchy.controllers.contains(name)
+        }
+        guard let names else {
+            // cgroup2 of a hybrid host has nothing that v1's freezer has not, and to move a process there the kernel
+            // waits for every processor: 5 ms and more, in each container's start.
+            let legacy = layout.hierarchies.filter { $0.name != CgroupLayout.unified }
+            return legacy.contains { has($0, "freezer") } ? legacy : layout.hierarchies
         }
         for name in names where !layout.hierarchies.contains(where: { has($0, name) }) {
             throw .refused("no cgroup hierarchy with \"\(name)\" is mounted")
@@ -170,7 +195,7 @@ extension CgroupSet {
             for (name, value) in try c.members() {
                 let path = try value.string()
                 // A damaged record must not lead to the removal of anything else.
-                guard path.hasPrefix(CgroupLayout.root + "/"), !path.split(separator: "/").contains("..")
+                guard path.utf8.starts(with: (CgroupLayout.root + "/").utf8), !Path.steps(path).contains("..")
                 else {
                     throw value.failure("\"\(path)\" is no cgroup")
                 }

@@ -29,14 +29,18 @@ extension CgroupManager {
 extension CgroupDirectory {
     /// v1 counts where the victim was, so sub-cgroups are added up.
     fileprivate borrowing func legacyOOMKills() throws(Failure) -> UInt64? {
-        guard let text = try read("memory.oom_control"), var kills = FlatKeyed(text)["oom_kill"] else {
-            return nil
+        var kills: UInt64?
+        let isAll = try walk(Deadline(milliseconds: 10000)) {
+            (cgroup: borrowing CgroupDirectory) throws(Failure) in
+            if let here = try cgroup.oomKillsHere() { kills = (kills ?? 0) &+ here }
         }
-        for name in try children() {
-            guard let child = try child(name) else { continue }
-            kills &+= try child.legacyOOMKills() ?? 0
-        }
+        if !isAll { throw unseen(path) }
         return kills
+    }
+
+    private borrowing func oomKillsHere() throws(Failure) -> UInt64? {
+        guard let text = try read("memory.oom_control") else { return nil }
+        return FlatKeyed(text)["oom_kill"]
     }
 }
 

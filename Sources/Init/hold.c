@@ -79,8 +79,8 @@ void hold(struct init *init)
         connection = next_connection(init, (int)signals);
         if (connection < 0)
             continue;
-        // One who only connects and closes wanted to know whether we are held. One who connects and says nothing (it may
-        // have been stopped or killed in between) keeps the others waiting, but not for ever.
+        // One who only connects and closes wanted to know whether we are held. One who connects and says nothing keeps
+        // the others waiting, but not for ever.
         struct timespec patience = {1, 0};
         if (wait_for(init, (int)signals, connection, &patience)
             && call(read, connection, message, sizeof message) == 1 && message[0] == START)

@@ -93,7 +93,7 @@ package struct Root: ~Copyable {
             if links > 40 { throw Failure(.kernel(call: "follow \"\(path)\" in the root", errno: ELOOP)) }
             settled.removeLast()
             let target = try Files.link("", at: place.raw)
-            if target.hasPrefix("/") { settled = [] }
+            if target.utf8.first == UInt8(ascii: "/") { settled = [] }
             pending.append(contentsOf: Path.steps(target).reversed())
         }
         return "/" + settled.joined(separator: "/")

@@ -65,7 +65,7 @@ package struct TranslationOptions: Sendable {
         if let rootfs, rootfs.utf8.allSatisfy({ $0 == UInt8(ascii: "/") }) {
             findings.refusal("--rootfs: \"\(rootfs)\" is the host's: leave the option out to share it")
         }
-        let steps = cgroupsRoot.split(separator: "/")
+        let steps = Path.steps(cgroupsRoot)
         if steps.isEmpty || steps.contains("..") || steps.contains(".") {
             findings.refusal("--cgroups_root: \"\(cgroupsRoot)\" is no cgroup below the root")
         }

@@ -1,4 +1,5 @@
 internal import JSON
+internal import Kernel
 internal import OCI
 
 /// One task on its way to a config: what Mesos' containerizer and its isolators do in `prepare`.
@@ -27,7 +28,7 @@ struct Translator {
 
     /// `/mesos/<container id>`, in every hierarchy.
     private var cgroupsPath: String {
-        let steps = options.cgroupsRoot.split(separator: "/") + [Substring(options.containerID)]
+        let steps = Path.steps(options.cgroupsRoot) + [Substring(options.containerID)]
         return "/" + steps.joined(separator: "/")
     }
 

@@ -5,8 +5,8 @@ import resource
 import tempfile
 
 from case import (CAP_DAC_OVERRIDE, CAP_KILL, CAP_NET_BIND, CAP_SETGID, CAP_SETPCAP, CAP_SETUID, EACCES, EINVAL,
-                  KEYRING_READER, KILL_PROCESS, RELEASED, InitTest, deny,
-                  held_capabilities, python, set_capabilities, sets, shell)
+                  KEYRING_READER, KILL_PROCESS, RELEASED, InitTest, deny, held_capabilities, python,
+                  set_capabilities, sets, shell)
 from harness import CALLS, CAPABILITIES, KEYRING, NO_NEW_PRIVS, SETGROUPS, STAY, libc, status_of
 from tracing import be_traced, stops
 

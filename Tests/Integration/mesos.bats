@@ -166,7 +166,7 @@ ends() {
     start_command 'for i in 1 2 3 4 5; do setsid sleep 1000 & done; exit 0' .
     jq -e '.exitCode == 0' < <(mrun wait "$id")
     mrun delete "$id"
-    [ -z "$(tagged_cgroups)" ]
+    [ -z "$(tagged_cgroups | grep -F "$TAG")" ]
 }
 
 @test "a task without a shell is executed with its arguments, in its own root" {
@@ -286,4 +286,15 @@ ends() {
         fi
     done
     [ "$problems" -eq 0 ]
+}
+
+@test "the configs in the bundles are what translate makes of their tasks" {
+    local made=$BATS_TEST_TMPDIR/made.json bundles=$REPO/bundles
+    mrun translate --isolation "$ISOLATION" --cgroup-version 1 --container-id seed-task --output "$made" "$bundles/seed-task/task-1.json"
+    diff "$bundles/seed-task/config.json" "$made"
+    mrun translate --isolation "$ISOLATION" --cgroup-version 1 --container-id seed-task-2 --output "$made" "$bundles/seed-task/task-2.json"
+    diff "$bundles/seed-task/config-2.json" "$made"
+    mrun translate --isolation posix/cpu,posix/mem,namespaces/pid --cgroup-version 1 --container-id pause-me --sandbox /tmp/pause-me \
+        --output "$made" "$bundles/pause-me/task.json"
+    diff "$bundles/pause-me/config.json" "$made"
 }

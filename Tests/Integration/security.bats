@@ -296,23 +296,29 @@ os.execvp(sys.argv[1], sys.argv[1:])'
     start_script 'sleep 1000'
     local first=$id pid kind joined
     pid=$(pid_of "$id")
-    start_script 'sleep 1000' '.linux.namespaces = [{type: "mount"}, {type: "pid"}, {type: "network", file: "net"},
+    start_script 'sleep 1000' '.linux.namespaces = [{type: "mount"}, {type: "pid"}] + [{type: "network", file: "net"},
         {type: "ipc", file: "ipc"}, {type: "uts", file: "uts"}] | .linux.namespaces |= map(if .file then {type, path: "/proc/'"$pid"'/ns/\(.file)"} else . end)'
     joined=$(pid_of "$id")
     for kind in net ipc uts; do
         [ "$(readlink "/proc/$joined/ns/$kind")" = "$(readlink "/proc/$pid/ns/$kind")" ]
     done
-    for kind in mnt pid; do
-        [ "$(readlink "/proc/$joined/ns/$kind")" != "$(readlink "/proc/$pid/ns/$kind")" ]
-    done
-    # exec lands in the joined ones as well.
+    [ "$(readlink "/proc/$joined/ns/mnt")" != "$(readlink "/proc/$pid/ns/mnt")" ]
+    # exec into the second lands in the joined namespaces.
     [ "$(mrun exec "$id" readlink /proc/self/ns/net)" = "$(readlink "/proc/$pid/ns/net")" ]
-    mrun delete --force "$id"
+    mrun kill "$id" KILL
+    wait_until 5 has_status "$id" stopped
     has_status "$first" running
-    # Those who live in a pid namespace could look into whoever comes to make a container in it.
-    new_id
-    make_bundle "$id" '.linux.namespaces[0].path = "/proc/'"$pid"'/ns/pid"'
-    refused '/linux/namespaces/0/path' mrun create --bundle "$bundle" "$id"
+}
+
+@test "an existing mount or pid namespace is refused: what lives there could reach what is not made yet" {
+    local kind file
+    for kind in mount:mnt pid:pid; do
+        file=${kind#*:}
+        kind=${kind%:*}
+        new_id
+        make_bundle "$id" '.linux.namespaces |= map(if .type == "'"$kind"'" then .path = "/proc/self/ns/'"$file"'" else . end)'
+        refused "an existing $kind namespace" mrun create --bundle "$bundle" "$id"
+    done
 }
 
 @test "a namespace path that is none, of another kind, too long, relative or with a NUL is refused" {

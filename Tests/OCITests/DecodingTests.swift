@@ -53,7 +53,7 @@ struct FullConfigTests {
     @Test func `namespaces, devices and paths are read`() {
         let linux = spec.linux
         #expect(linux.namespaces.map(\.kind) == [.pid, .network, .mount, .ipc, .uts, .cgroup])
-        #expect(linux.namespace(.network)?.path == "/run/netns/a")
+        #expect(linux.namespace(.cgroup)?.path == "/run/cgroup/a")
         #expect(linux.namespace(.time) == nil)
         #expect(linux.devices.count == 2)
         #expect(linux.devices[0].number == DeviceNumber(major: 10, minor: 229))
@@ -159,7 +159,7 @@ struct RefusalTests {
             ("/annotations", .array([]), "/annotations: expected an object, found an array"),
             ("/linux/namespaces/0/type", "pids", "/linux/namespaces/0/type: \"pids\" is unknown"),
             ("/linux/namespaces/0/type", nil, "/linux/namespaces/0: \"type\" is missing"),
-            ("/linux/namespaces/1/path", "netns", "/linux/namespaces/1/path: \"netns\" is relative"),
+            ("/linux/namespaces/5/path", "netns", "/linux/namespaces/5/path: \"netns\" is relative"),
             ("/linux/devices/0/path", "dev/x", "/linux/devices/0/path: \"dev/x\" is relative"),
             ("/linux/devices/0/type", "x", "/linux/devices/0/type: \"x\" is unknown"),
             ("/linux/devices/0/minor", nil, "/linux/devices/0: a device needs major and minor"),

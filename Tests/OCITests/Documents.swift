@@ -33,8 +33,8 @@ let fullConfig = #"""
       "annotations": {"org.mrun.init": "true", "z": "1", "a": "2"},
       "linux": {
         "namespaces": [
-          {"type": "pid"}, {"type": "network", "path": "/run/netns/a"}, {"type": "mount"}, {"type": "ipc"},
-          {"type": "uts"}, {"type": "cgroup"}
+          {"type": "pid"}, {"type": "network"}, {"type": "mount"}, {"type": "ipc"},
+          {"type": "uts"}, {"type": "cgroup", "path": "/run/cgroup/a"}
         ],
         "devices": [
           {"path": "/dev/fuse", "type": "c", "major": 10, "minor": 229, "fileMode": 438, "uid": 1, "gid": 2},

@@ -94,7 +94,8 @@ struct StateExitRecordTests {
             ("started 5\nfinished 9 0 0\n", 5, nil, nil), ("finished 9 0\n", nil, 9, 0),
             ("started\n", nil, nil, nil), ("\n\n", nil, nil, nil), ("begun 5\nstarted 6\n", 6, nil, nil),
             ("started 99999999999999999999\n", nil, nil, nil), ("\u{fffd}\nstarted 5\n", 5, nil, nil),
-            ("started 5\nfinished 9 137\n\n", 5, 9, 137),
+            ("started 5\nfinished 9 137\n\n", 5, 9, 137), ("started 5\nstarted 6\n", 5, nil, nil),
+            ("finished 8 1\nfinished 9 0\n", nil, 8, 1),
         ] as [(String, Int64?, Int64?, Int32?)])
     func `only whole lines count, and only those that are known`(
         text: String, started: Int64?, finished: Int64?, status: Int32?

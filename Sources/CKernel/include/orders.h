@@ -40,7 +40,9 @@ struct orders {
     int32_t start_fd;   // listening SOCK_SEQPACKET socket to be held on, or -1: start at once
     int32_t report_fd;  // where to report when start_fd is -1, or -1
     int32_t record_fd;  // exit record, opened for appending, or -1
-    int32_t enter_fd;   // pidfd of a process whose pid namespace the task is born in (or that namespace itself), or -1
+    // pidfd of a process whose pid namespace the task is born in, or that namespace itself, or -1. With it neither
+    // ORDERS_STAY nor start_fd.
+    int32_t enter_fd;
 };
 
 // What mrun-init reports, as fixed frames on the connection of `start` (or on report_fd). The peer reads until the end

@@ -78,7 +78,7 @@ struct Child {
         // mrun-init finds its orders at a fixed number; everything else goes out of the way, above it.
         orders.startSocket = try inherited(launch.startSocketNumber)
         orders.record = try inherited(launch.exitRecordNumber)
-        orders.enter = try inherited(launch.joins.pidNamespaceOf)
+        orders.enter = try inherited(launch.joins.pidNamespaceToEnter)
         orders.report = try inherited(launch.childEndNumber)
         let block = try Child.memory(orders.block())
         try parent.say(.ready)

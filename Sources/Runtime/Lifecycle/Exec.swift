@@ -53,7 +53,7 @@ extension Containers {
         case .paused: throw .refused("cannot exec in a paused container")
         case .stopped, .creating: throw .refused("cannot exec in a stopped container")
         }
-        guard let initProcess = try snapshot.record.process?.open() else {
+        guard let identity = snapshot.record.process, let initProcess = try identity.open() else {
             throw .refused("cannot exec in a stopped container")
         }
         let spec = try folder.configReader().read()
@@ -61,7 +61,8 @@ extension Containers {
         let orders = try Orders(for: spec, process, stays: false, newKeyring: true)
         let cgroups = snapshot.record.cgroups
         let launch = try Launch(
-            id: id, entering: NamespaceJoins(of: initProcess), process: process, cgroups: cgroups,
+            id: id, entering: try NamespaceJoins(of: initProcess, pid: identity.pid), process: process,
+            cgroups: cgroups,
             orders: orders)
         return try launch.execute(options)
     }

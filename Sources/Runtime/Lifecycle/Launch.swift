@@ -110,8 +110,19 @@ struct NamespaceJoins: ~Copyable {
     /// A process whose namespaces are entered, all at once, but for its pid namespace.
     private var model: Int32?
 
+    /// The pid namespace that is left for mrun-init to enter.
+    private var pidNamespace: Int32?
+
     /// The namespaces of a running process; its user namespace is mrun's own.
-    init(of process: consuming ProcessHandle) { model = process.take().release() }
+    init(of process: consuming ProcessHandle, pid: Int32) throws(Failure) {
+        let namespace = try FileDescriptor.open("/proc/\(pid)/ns/pid")
+        // Alive after it was opened, so the pid has meant this process all the while.
+        guard try !process.waitForEnd(milliseconds: 0) else {
+            throw .refused("cannot exec in a stopped container")
+        }
+        pidNamespace = namespace.release()
+        model = process.take().release()
+    }
 
     /// Opens the namespaces that `spec` names by path, and checks that each is what it is said to be.
     init(of spec: Spec) throws(Failure) {
@@ -137,13 +148,14 @@ struct NamespaceJoins: ~Copyable {
     deinit {
         for entry in opened { _ = sys_close(entry.raw) }
         if let model { _ = sys_close(model) }
+        if let pidNamespace { _ = sys_close(pidNamespace) }
     }
 
-    /// The process whose pid namespace is left for mrun-init to enter, or −1.
+    /// The pid namespace that is left for mrun-init to enter, or −1.
     ///
     /// A process of mrun in there would show its image, and through its root the host, to whoever may trace it
     /// (CVE-2019-5736): only mrun-init, with the container's root and reduced privileges, is ever seen inside.
-    var pidNamespaceOf: Int32 { model ?? -1 }
+    var pidNamespaceToEnter: Int32 { pidNamespace ?? -1 }
 
     /// Enters them all; the mount namespace last, since it changes what paths mean.
     borrowing func enter() throws(Failure) {
