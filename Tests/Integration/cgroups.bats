@@ -86,7 +86,7 @@ is() {
         make_bundle "$id" ".linux.resources = $limits"
         refused '' mrun create --bundle "$bundle" "$id"
         [ -z "$(list_state "$ROOT")" ]
-        [ -z "$(tagged_cgroups | grep -F "$TAG")" ]
+        [ -z "$(own_cgroups)" ]
     done
 }
 
@@ -201,7 +201,7 @@ BOMB='bomb() { while :; do bomb & sleep 0.01; done; }; bomb 2>/dev/null & exec s
     SECONDS=0
     mrun delete --force "$id"
     [ "$SECONDS" -le 10 ]
-    [ -z "$(tagged_cgroups | grep -F "$TAG")" ]
+    [ -z "$(own_cgroups)" ]
     # The same without a pid namespace that would end them all at once.
     start_script "$BOMB" '.linux.resources.pids.limit = 100 |
         del(.linux.namespaces[] | select(.type == "pid"))'
@@ -242,12 +242,12 @@ BOMB='bomb() { while :; do bomb & sleep 0.01; done; }; bomb 2>/dev/null & exec s
     done
     [ "$(mrun ps --format json "$id" | jq length)" -eq 4 ] || [ "$(mrun ps --format json "$id" | jq length)" -eq 3 ]
     mrun delete --force "$id"
-    [ -z "$(tagged_cgroups | grep -F "$TAG")" ]
+    [ -z "$(own_cgroups)" ]
     start_script 'exit 0'
     wait_until 5 has_status "$id" stopped
     mkdir -p "/sys/fs/cgroup/memory/mrun/$id/a/b"
     mrun delete "$id"
-    [ -z "$(tagged_cgroups | grep -F "$TAG")" ]
+    [ -z "$(own_cgroups)" ]
 }
 
 # Takes more memory than there is.
@@ -274,7 +274,7 @@ GREEDY='x=x; while :; do x=$x$x$x$x; done'
     MRUN_TIMEOUT=20 run_container "$id" "$bundle"
     [ "$status" -ne 0 ] && [ "$status" -ne 124 ]
     mrun delete --force "$id"
-    [ -z "$(tagged_cgroups | grep -F "$TAG")" ]
+    [ -z "$(own_cgroups)" ]
 }
 
 @test "what mrun itself needs for a start does not count as the container's" {

@@ -322,7 +322,7 @@ damage() {
     refused 'Not a directory' "$MRUN" --root "$BATS_TEST_TMPDIR/file" create --bundle "$bundle" "$id"
     refused 'Not a directory' "$MRUN" --root "$BATS_TEST_TMPDIR/file/below" create --bundle "$bundle" "$id"
     refused '/' "$MRUN" --root / list
-    [ -z "$(tagged_cgroups | grep -F "$TAG")" ]
+    [ -z "$(own_cgroups)" ]
 }
 
 # --- output that nobody takes ---------------------------------------------------------------------------------------

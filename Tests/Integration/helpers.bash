@@ -279,6 +279,9 @@ tagged_cgroups() {
         -o -path '/sys/fs/cgroup/mesos/*' -o -path '/sys/fs/cgroup/mrun/*' \) \) \) 2>/dev/null | LC_ALL=C sort || :
 }
 
+# own_cgroups: those of them that are this test's own.
+own_cgroups() { tagged_cgroups | grep -F -e "$TAG" || :; }
+
 # list_state ROOT: the ids there, by the directories, for `list` is under test itself.
 list_state() { find "$1" -mindepth 1 -maxdepth 1 -printf '%f\n' 2>/dev/null | LC_ALL=C sort || :; }
 

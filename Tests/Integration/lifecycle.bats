@@ -124,7 +124,7 @@ NO_PID_NAMESPACE='del(.linux.namespaces[] | select(.type == "pid"))'
     make_bundle "$id"
     refused 'no such file or directory' mrun create --bundle "$bundle" --pid-file "$bundle/none/pid" "$id"
     [ -z "$(list_state "$ROOT")" ]
-    [ -z "$(tagged_cgroups | grep -F "$TAG")" ]
+    [ -z "$(own_cgroups)" ]
 }
 
 @test "bundle, rootfs and pid file are found relative to where they are named" {

@@ -166,7 +166,7 @@ ends() {
     start_command 'for i in 1 2 3 4 5; do setsid sleep 1000 & done; exit 0' .
     jq -e '.exitCode == 0' < <(mrun wait "$id")
     mrun delete "$id"
-    [ -z "$(tagged_cgroups | grep -F "$TAG")" ]
+    [ -z "$(own_cgroups)" ]
 }
 
 @test "a task without a shell is executed with its arguments, in its own root" {

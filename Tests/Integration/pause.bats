@@ -115,7 +115,7 @@ counts_on() { [ "$(count)" -gt "$1" ]; }
     start_counter . --init
     mrun pause "$id"
     mrun delete --force "$id"
-    [ -z "$(tagged_cgroups | grep -F "$TAG")" ]
+    [ -z "$(own_cgroups)" ]
 }
 
 @test "a container that is only created can be paused and resumed" {
@@ -161,7 +161,7 @@ freeze_inside() {
     # That is not a pause of the container, and no resume is needed.
     has_status "$id" running
     mrun delete --force "$id"
-    [ -z "$(tagged_cgroups | grep -F "$TAG")" ]
+    [ -z "$(own_cgroups)" ]
 
     start_counter
     freeze_inside
@@ -179,7 +179,7 @@ freeze_inside() {
     echo FROZEN >"$(cgroup_directory freezer "$id")/freezer.state"
     has_status "$id" paused
     mrun delete --force "$id"
-    [ -z "$(tagged_cgroups | grep -F "$TAG")" ]
+    [ -z "$(own_cgroups)" ]
 }
 
 @test "a hundred pauses and resumes in a row all work" {
