@@ -8,7 +8,33 @@ package enum Path {
     /// By bytes: to Swift a slash and a combining mark after it are one character that is no slash, and `..`
     /// or a second step would hide behind it from every check.
     package static func steps(_ path: String) -> [Substring] {
-        path.utf8.split(separator: UInt8(ascii: "/")).map(Substring.init)
+        var steps: [Substring] = []
+        let bytes = path.utf8
+        var start = bytes.startIndex
+        while start < bytes.endIndex {
+            let end = bytes[start...].firstIndex(of: UInt8(ascii: "/")) ?? bytes.endIndex
+            if end > start { steps.append(Substring(bytes[start..<end])) }
+            start = end < bytes.endIndex ? bytes.index(after: end) : end
+        }
+        return steps
+    }
+
+    /// Whether a path is absolute and has neither empty nor `.` steps: then there is nothing to clean.
+    static func isClean(_ path: String) -> Bool {
+        let (slash, dot) = (UInt8(ascii: "/"), UInt8(ascii: "."))
+        guard path.utf8.first == slash else { return false }
+        // How many bytes the current step has, and whether they are a single dot.
+        var (length, isDot, isFirst) = (1, false, true)
+        for byte in path.utf8 {
+            if byte != slash {
+                length += 1
+                isDot = length == 1 && byte == dot
+                continue
+            }
+            if !isFirst && (length == 0 || isDot) { return false }
+            (length, isDot, isFirst) = (0, false, false)
+        }
+        return length > 0 && !isDot
     }
 }
 
@@ -122,6 +148,7 @@ package enum Files {
     /// `..` stays: what it means depends on links.
     package static func absolute(_ path: String) throws(Failure) -> String {
         let whole = path.hasPrefix("/") ? path : try workingDirectory() + "/" + path
+        if Path.isClean(whole) { return whole }
         return "/" + Path.steps(whole).filter { $0 != "." }.joined(separator: "/")
     }
 }

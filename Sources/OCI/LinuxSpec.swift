@@ -33,14 +33,15 @@ package struct LinuxSpec: Sendable, Equatable {
         }
         maskedPaths = try c.list("maskedPaths") { (c) throws(Failure) in try c.absolutePath() }
         readonlyPaths = try c.list("readonlyPaths") { (c) throws(Failure) in try c.absolutePath() }
-        try refuse(c, LinuxSpec.later)
+        try refuse(c, "uidMappings", "user namespaces")
+        try refuse(c, "gidMappings", "user namespaces")
+        try refuse(c, "timeOffsets", "time namespaces")
+        try refuse(c, "netDevices", "network devices")
+        try refuse(c, "intelRdt", "Intel RDT")
+        try refuse(c, "memoryPolicy", "the memory policy")
+        try refuse(c, "personality", "the personality")
+        try refuse(c, "mountLabel", "SELinux")
     }
-
-    static let later: KeyValuePairs = [
-        "uidMappings": "user namespaces", "gidMappings": "user namespaces", "timeOffsets": "time namespaces",
-        "netDevices": "network devices", "intelRdt": "Intel RDT", "memoryPolicy": "the memory policy",
-        "personality": "the personality", "mountLabel": "SELinux",
-    ]
 
     package var json: JSON {
         func list(_ paths: [String]) -> JSON? { paths.isEmpty ? nil : .array(paths.map(JSON.string)) }

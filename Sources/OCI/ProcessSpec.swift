@@ -31,13 +31,12 @@ package struct ProcessSpec: Sendable, Equatable {
             throw Failure(
                 .document(at: c.pointer + "/terminal", "a terminal: not supported by this version of mrun"))
         }
-        try refuse(c, ProcessSpec.later)
+        try refuse(c, "apparmorProfile", "AppArmor")
+        try refuse(c, "selinuxLabel", "SELinux")
+        try refuse(c, "scheduler", "the scheduler policy")
+        try refuse(c, "ioPriority", "the I/O priority")
+        try refuse(c, "execCPUAffinity", "the CPU affinity of exec")
     }
-
-    static let later: KeyValuePairs = [
-        "apparmorProfile": "AppArmor", "selinuxLabel": "SELinux", "scheduler": "the scheduler policy",
-        "ioPriority": "the I/O priority", "execCPUAffinity": "the CPU affinity of exec",
-    ]
 
     package var json: JSON {
         .object([

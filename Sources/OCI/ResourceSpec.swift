@@ -22,13 +22,10 @@ package struct ResourceSpec: Sendable, Equatable {
             } ?? nil
         devices = try c.list("devices", DeviceRule.init)
         unified = try c.optional("unified", ResourceSpec.unified) ?? []
-        try refuse(
-            c,
-            [
-                "blockIO": "block I/O limits", "hugepageLimits": "huge page limits",
-                "network": "network classes",
-                "rdma": "RDMA limits",
-            ])
+        try refuse(c, "blockIO", "block I/O limits")
+        try refuse(c, "hugepageLimits", "huge page limits")
+        try refuse(c, "network", "network classes")
+        try refuse(c, "rdma", "RDMA limits")
     }
 
     /// A file name that leaves its folder would write elsewhere in cgroupfs.

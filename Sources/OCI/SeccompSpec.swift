@@ -33,7 +33,8 @@ package struct SeccompSpec: Sendable, Equatable {
         architectures = try c.list("architectures") { (c) throws(Failure) in try c.string() }
         flags = try c.list("flags") { (c) throws(Failure) in try c.string() }
         syscalls = try c.list("syscalls", Rule.init)
-        try refuse(c, ["listenerPath": "seccomp listeners", "listenerMetadata": "seccomp listeners"])
+        try refuse(c, "listenerPath", "seccomp listeners")
+        try refuse(c, "listenerMetadata", "seccomp listeners")
     }
 }
 

@@ -236,6 +236,8 @@ damage() {
 
 @test "a pid that means another process by now is left alone" {
     start_script 'sleep 1000'
+    # Start times are told in ticks of 10 ms: no pid comes round within one, but this test must not be that quick either.
+    sleep 0.05
     env -i sleep 1007 3>&- &
     local innocent=$!
     jq --argjson pid "$innocent" '.pid = $pid' "$ROOT/$id/state.json" >"$BATS_TEST_TMPDIR/new"

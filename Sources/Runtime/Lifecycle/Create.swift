@@ -104,7 +104,6 @@ private struct Creation: ~Copyable {
             path: spec.linux.cgroupsPath ?? id, controllers: Creation.controllers(spec),
             layout: try CgroupLayout.detect(), owner: store.root + "/" + id)
         let manager = CgroupManager(cgroups)
-        try manager.checkFree()
         let record = Record(
             id: id, bundle: bundle.path, rootfs: bundle.rootfs, bootID: try Record.currentBootID(),
             cgroups: cgroups, spec: spec, stayingInit: stays,
@@ -113,8 +112,6 @@ private struct Creation: ~Copyable {
         let folder = try store.make(id)
         do {
             try folder.write(record)
-            try folder.note(cgroups)
-            try folder.write(ContainerFolder.Name.config, String(decoding: bundle.configText, as: UTF8.self))
             launch = try Launch(
                 id: id, spec: spec, process: bundle.process, plan: plan, cgroups: cgroups, joins: joins,
                 orders: orders, startSocket: startsAtOnce ? nil : try Creation.startSocket(in: folder),
@@ -199,6 +196,9 @@ private struct Creation: ~Copyable {
         record.process = try ProcessIdentity.of(pid: half.pid)
         if !cgroupsFirst { try makeCgroups() }
         if !isUnified { try Conversation(socket: launch.parentEnd.raw).say(.cgroupsReady) }
+        // Nobody needs these before the container is there, and the child is still busy.
+        try folder.note(record.cgroups)
+        try folder.write(ContainerFolder.Name.config, String(decoding: bundle.configText, as: UTF8.self))
         if let score = bundle.process.oomScoreAdj {
             try Files.write(String(score), to: "/proc/\(half.pid)/oom_score_adj")
         }

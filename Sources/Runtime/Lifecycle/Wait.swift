@@ -21,7 +21,7 @@ extension Containers {
     ///
     /// It does so once the process is reaped, which is its parent's business.
     private static func kernelStatus(_ handle: borrowing ProcessHandle) throws(Failure) -> WaitStatus? {
-        let deadline = Deadline(milliseconds: 2000)
+        let deadline = Deadline(milliseconds: 5000)
         var status = try handle.exitStatus()
         while status == nil && !deadline.isOver {
             Kernel.pause(microseconds: 1000)

@@ -14,8 +14,7 @@ struct Store: Sendable {
     ///
     /// Making it is what decides between two callers with the same id.
     func make(_ id: String) throws(Failure) -> ContainerFolder {
-        try makeRoot()
-        let directory = try openRoot()
+        let directory = try openOrMakeRoot()
         let answer = sys_mkdirat(directory.raw, id, 0o711)
         if answer == -Int(EEXIST) {
             throw Store.taken(id)
@@ -79,8 +78,10 @@ struct Store: Sendable {
             directory: FileDescriptor(adopting: raw))
     }
 
-    private func openRoot() throws(Failure) -> FileDescriptor {
-        try FileDescriptor.open(root, flags: O_RDONLY | O_DIRECTORY)
+    private func openOrMakeRoot() throws(Failure) -> FileDescriptor {
+        if let there = try FileDescriptor.openIfPresent(root, flags: O_RDONLY | O_DIRECTORY) { return there }
+        try makeRoot()
+        return try FileDescriptor.open(root, flags: O_RDONLY | O_DIRECTORY)
     }
 
     private func makeRoot() throws(Failure) {
