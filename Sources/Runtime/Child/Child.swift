@@ -55,21 +55,19 @@ struct Child {
         try handOver()
     }
 
-    /// Moves into the container's cgroups, once.
+    /// Waits for the parent's word and moves into the container's cgroups, once.
     ///
     /// On v2 the child was born there.
     private mutating func joinCgroups() throws(Failure) {
         if hasJoined { return }
         hasJoined = true
+        guard try parent.hear() == .proceed else { sys_exit(1) }
         if launch.cgroups.version == .v2 { return }
-        if !launch.isFurtherProcess {
-            guard try parent.hear() == .cgroupsReady else { sys_exit(1) }
-        }
         let doors = try CgroupManager(launch.cgroups).openDoors(spawnedInside: false)
         try doors.enter()
     }
 
-    /// Prepares mrun-init and its orders, waits for the parent's word, and becomes it.
+    /// Prepares mrun-init and its orders, and becomes it.
     private func handOver() throws(Failure) {
         let initImage = try InitFile.make()
         var orders = launch.orders
@@ -81,8 +79,6 @@ struct Child {
         orders.enter = try inherited(launch.joins.pidNamespaceToEnter)
         orders.report = try inherited(launch.childEndNumber)
         let block = try Child.memory(orders.block())
-        try parent.say(.ready)
-        guard try parent.hear() == .proceed else { sys_exit(1) }
         try checked("PR_SET_PDEATHSIG", sys_prctl(Int32(K_PR_SET_PDEATHSIG), 0))
         let image = try inherited(initImage.raw)
         try checked("seal", sys_fcntl(image, F_SETFD, Int(FD_CLOEXEC)))

@@ -5,18 +5,16 @@ internal import Kernel
 /// What the creating process and its child say to each other over one socket pair, a message at a time.
 ///
 ///     child                    parent
-///     mounts                   makes the cgroups
-///                      <-      cgroupsReady (v1: the child moves itself in; on v2 it was born there)
-///     ready | failed   ->
-///                      <-      proceed: the record is written, from here on `delete` finds everything
-///     exec of mrun-init: the child's end closes, or passes to mrun-init, which reports on it
+///     mounts                   makes the cgroups, writes the record
+///                      <-      proceed
+///     moves itself into the cgroups (on v2 it was born there), pivots
+///     exec of mrun-init: the child's end passes to it, and it reports there
 ///     (or failed)      ->
 ///
-/// Either side's end of the stream means that the other one has died: the child then exits, the parent cleans up.
+/// One word only: on a machine whose cores sleep in between, each costs a wake-up. Either side's end of the stream
+/// means that the other one has died: the child then exits, the parent cleans up.
 enum Word: UInt8 {
-    case cgroupsReady = 67  // C
     case proceed = 80  // P
-    case ready = 82  // R
     case failed = 70  // F
 }
 

@@ -195,14 +195,14 @@ private struct Creation: ~Copyable {
         launch.closeChildEnd()
         record.process = try ProcessIdentity.of(pid: half.pid)
         if !cgroupsFirst { try makeCgroups() }
-        if !isUnified { try Conversation(socket: launch.parentEnd.raw).say(.cgroupsReady) }
-        // Nobody needs these before the container is there, and the child is still busy.
-        try folder.note(record.cgroups)
-        try folder.write(ContainerFolder.Name.config, String(decoding: bundle.configText, as: UTF8.self))
         if let score = bundle.process.oomScoreAdj {
             try Files.write(String(score), to: "/proc/\(half.pid)/oom_score_adj")
         }
-        return try converse(half, options)
+        // Whoever reads this before all is made is kept waiting by the lock.
+        record.phase = .created
+        try folder.write(record)
+        if let file = options.pidFile { try PidFile.write(half.pid, to: file) }
+        return try letGo(half)
     }
 
     private mutating func makeCgroups() throws(Failure) {
@@ -210,18 +210,13 @@ private struct Creation: ~Copyable {
         hasCgroups = true
     }
 
-    /// The parent's side: see `Word`.
-    private mutating func converse(_ half: consuming HalfMade, _ options: CreateOptions) throws(Failure)
-        -> ProcessHandle
-    {
+    /// The parent's side of the conversation, see `Word`.
+    private func letGo(_ half: consuming HalfMade) throws(Failure) -> ProcessHandle {
         let child = Conversation(socket: launch.parentEnd.raw)
-        guard try child.hear() == .ready else {
-            throw try died()
-        }
-        record.phase = .created
-        try folder.write(record)
-        if let file = options.pidFile { try PidFile.write(half.pid, to: file) }
         try child.say(.proceed)
+        // Nobody needs these before the container is there, and the child is still busy.
+        try folder.note(record.cgroups)
+        try folder.write(ContainerFolder.Name.config, String(decoding: bundle.configText, as: UTF8.self))
         if launch.startsAtOnce {
             let name = launch.executable ?? bundle.process.args[0]
             let process = bundle.process

@@ -46,6 +46,8 @@ extension Containers {
     }
 
     private func enter(_ id: String, _ options: ExecOptions) throws(Failure) -> ProcessHandle {
+        // A container that is just being made, paused or deleted is not one to enter.
+        _ = try existingLocked(id)
         let folder = try existing(id)
         let snapshot = try snapshot(of: folder)
         switch snapshot.status {
@@ -109,9 +111,6 @@ extension Launch {
             try Files.write(String(score), to: "/proc/\(half.pid)/oom_score_adj")
         }
         let child = Conversation(socket: parentEnd.raw)
-        guard try child.hear() == .ready else {
-            throw .refused("the new process died while it was being made (killed, or out of memory?)")
-        }
         try child.say(.proceed)
         let pid = try InitReport.read(from: child) { () throws(Failure) in (process.args[0], process) }
         guard let pid else { throw .refused("the container's init did not tell the new process' pid") }
