@@ -97,6 +97,16 @@ package enum Files {
         }
     }
 
+    /// The same, by path; not synced.
+    package static func replace(path: String, with text: String, mode: UInt32) throws(Failure) {
+        let absolute = try absolute(path)
+        let slash = absolute.utf8.lastIndex(of: UInt8(ascii: "/")) ?? absolute.startIndex
+        let folder = try FileDescriptor.open(
+            String(Substring(absolute.utf8[...slash])), flags: O_RDONLY | O_DIRECTORY)
+        let name = String(Substring(absolute.utf8[absolute.utf8.index(after: slash)...]))
+        try replace(name, in: folder.raw, with: text, mode: mode, sync: false)
+    }
+
     /// The names in a folder, without `.` and `..`, in the kernel's order.
     package static func names(in directory: Int32) throws(Failure) -> [String] {
         try checked("lseek", sys_lseek(directory, 0, SEEK_SET))

@@ -241,13 +241,8 @@ private struct Creation: ~Copyable {
 enum PidFile {
     /// Decimal, without a newline, put in place in one step; a link there is replaced, not followed.
     static func write(_ pid: Int32, to path: String) throws(Failure) {
-        let absolute = try Files.absolute(path)
-        let slash = absolute.utf8.lastIndex(of: UInt8(ascii: "/")) ?? absolute.startIndex
-        let folder = try FileDescriptor.open(
-            String(Substring(absolute.utf8[...slash])), flags: O_RDONLY | O_DIRECTORY)
-        let name = String(absolute[absolute.utf8.index(after: slash)...])
         try attempting("pid file \"\(path)\"") { () throws(Failure) in
-            try Files.replace(name, in: folder.raw, with: String(pid), mode: 0o644, sync: false)
+            try Files.replace(path: path, with: String(pid), mode: 0o644)
         }
     }
 }

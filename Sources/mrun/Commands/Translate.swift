@@ -21,7 +21,9 @@ enum TranslateCommand {
         let text = translation.spec.json.text(indent: 4) + "\n"
         switch arguments.value("output") {
         case "-": try Output.write(text)
-        case let file: try write(text, to: file ?? (arguments.value("bundle") ?? ".") + "/config.json")
+        case let file:
+            try Files.replace(
+                path: file ?? (arguments.value("bundle") ?? ".") + "/config.json", with: text, mode: 0o644)
         }
         return 0
     }
@@ -41,14 +43,6 @@ enum TranslateCommand {
         // Descriptor 0 is the caller's; it is read through a copy, which may be closed.
         let answer = sys_fcntl(0, F_DUPFD_CLOEXEC, 3)
         return try FileDescriptor(adopting: Int32(try checked("dup", answer))).readAll()
-    }
-
-    private static func write(_ text: String, to path: String) throws(Failure) {
-        let absolute = try Files.absolute(path)
-        let slash = absolute.lastIndex(of: "/") ?? absolute.startIndex
-        let folder = try FileDescriptor.open(String(absolute[...slash]), flags: O_RDONLY | O_DIRECTORY)
-        let name = String(absolute[absolute.index(after: slash)...])
-        try Files.replace(name, in: folder.raw, with: text, mode: 0o644, sync: false)
     }
 
     private static func options(_ arguments: Arguments) throws(Failure) -> TranslationOptions {
