@@ -45,7 +45,10 @@ extension Command {
             .value("log", nil, "FILE", .file, "append messages to FILE (default: standard error)"),
             .value("log-format", nil, "FORMAT", .words(["text", "json"]), "text or json (default: text)"),
             .flag("debug", nil, "log what is being done, too"),
-            .flag("systemd-cgroup", nil, "cgroupsPath is slice:prefix:name (not supported by this version)"),
+            .flag("systemd-cgroup", nil, "let systemd make the cgroups: cgroupsPath is slice:prefix:name"),
+            .value(
+                "cgroup-manager", nil, "MANAGER", .words(Settings.cgroupManagers),
+                "cgroupfs, systemd or disabled: who makes the cgroups (default: cgroupfs)"),
             .flag("version", "v", "print the version"),
         ])
 
