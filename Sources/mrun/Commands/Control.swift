@@ -40,6 +40,11 @@ enum DeleteCommand {
 
 /// The command `mrun exec`.
 enum ExecCommand {
+    /// The options that change the config's process: a file that describes one leaves nothing to them.
+    private static let describing = [
+        "env", "cwd", "user", "no-new-privs", "additional-gids", "cap", "apparmor", "process-label",
+    ]
+
     static func run(_ invocation: Invocation) throws(Failure) -> Int32 {
         let arguments = invocation.arguments
         var options = ExecOptions(arguments: Array(arguments.positionals.dropFirst()))
@@ -47,6 +52,18 @@ enum ExecCommand {
         options.cwd = arguments.value("cwd")
         options.pidFile = arguments.value("pid-file")
         options.noNewPrivileges = arguments.flag("no-new-privs")
+        options.ignorePaused = arguments.flag("ignore-paused")
+        options.cgroups = arguments.values("cgroup")
+        if let file = arguments.value("process") {
+            options.processFile = file
+            for name in describing where !arguments.values(name).isEmpty {
+                throw Failure(.refused("exec failed: --process says all of the process, --\(name) as well"), exitStatus: 255)
+            }
+        }
+        options.additionalGroups = try arguments.values("additional-gids").map(GroupArgument.id)
+        options.capabilities = arguments.values("cap")
+        options.apparmorProfile = arguments.value("apparmor")
+        options.selinuxLabel = arguments.value("process-label")
         if let text = arguments.value("user") {
             let user = try UserArgument(text)
             options.user = (uid: user.uid, gid: user.gid)
