@@ -46,7 +46,17 @@ enum ExecCommand {
     ]
 
     static func run(_ invocation: Invocation) throws(Failure) -> Int32 {
-        let arguments = invocation.arguments
+        let id = try invocation.containerID()
+        let options: ExecOptions
+        do { options = try ExecCommand.options(invocation.arguments) } catch {
+            var failure = error.during("exec failed")
+            failure.exitStatus = 255
+            throw failure
+        }
+        return try invocation.containers.exec(id, options, detach: invocation.arguments.flag("detach"))
+    }
+
+    private static func options(_ arguments: Arguments) throws(Failure) -> ExecOptions {
         var options = ExecOptions(arguments: Array(arguments.positionals.dropFirst()))
         options.environment = arguments.values("env")
         options.cwd = arguments.value("cwd")
@@ -54,12 +64,6 @@ enum ExecCommand {
         options.noNewPrivileges = arguments.flag("no-new-privs")
         options.ignorePaused = arguments.flag("ignore-paused")
         options.cgroups = arguments.values("cgroup")
-        if let file = arguments.value("process") {
-            options.processFile = file
-            for name in describing where !arguments.values(name).isEmpty {
-                throw Failure(.refused("exec failed: --process says all of the process, --\(name) as well"), exitStatus: 255)
-            }
-        }
         options.additionalGroups = try arguments.values("additional-gids").map(GroupArgument.id)
         options.capabilities = arguments.values("cap")
         options.apparmorProfile = arguments.value("apparmor")
@@ -68,7 +72,11 @@ enum ExecCommand {
             let user = try UserArgument(text)
             options.user = (uid: user.uid, gid: user.gid)
         }
-        return try invocation.containers.exec(
-            try invocation.containerID(), options, detach: arguments.flag("detach"))
+        guard let file = arguments.value("process") else { return options }
+        options.processFile = file
+        for name in describing where !arguments.values(name).isEmpty {
+            throw .refused("--process says all of the process, there is no room for --\(name)")
+        }
+        return options
     }
 }
