@@ -98,7 +98,7 @@ extension Command {
 
     static let exec = Command(
         "exec", .processes, "run one more process in a container", example: "exec --env DEBUG=1 web ps aux",
-        Positionals("ID COMMAND [ARGUMENT ...]", 2, nil, [.container], endOptions: true),
+        Positionals("ID COMMAND [ARGUMENT ...]", 1, nil, [.container], endOptions: true),
         [
             .value(
                 "env", "e", "NAME=VALUE", .anything, repeatable: true, "add a variable to the environment"),
@@ -107,7 +107,23 @@ extension Command {
             .flag("detach", "d", "return as soon as the process runs"),
             .value("pid-file", nil, "FILE", .file, "write the process's pid to FILE"),
             .flag("no-new-privs", nil, "let the process gain no privileges"),
-        ])
+        ] + execProcess)
+
+    private static var execProcess: [Option] {
+        [
+            .value("process", "p", "FILE", .file, "read the whole process from FILE, instead of COMMAND"),
+            .value(
+                "additional-gids", "g", "GID", .anything, repeatable: true, "add a group to the process's"),
+            .value(
+                "cap", "c", "CAPABILITY", .anything, repeatable: true, "add a capability, like CAP_NET_RAW"),
+            .value("apparmor", nil, "PROFILE", .anything, "the AppArmor profile of the process"),
+            .value("process-label", nil, "LABEL", .anything, "the SELinux label of the process"),
+            .value(
+                "cgroup", nil, "[CONTROLLER:]PATH", .anything, repeatable: true,
+                "run in a cgroup below the container's"),
+            .flag("ignore-paused", nil, "enter a paused container, too"),
+        ]
+    }
 
     static let ps = Command(
         "ps", .processes, "list the processes of a container", example: "ps --format json web",

@@ -19,6 +19,7 @@ struct init {
     int report;             // where struct orders_report goes, else -1
     int record;             // the exit record, else -1
     int enter;              // what leads to the pid namespace of the task, else -1
+    int proc;               // root of a procfs, for the labels, else -1
     int partner;            // between a staying init and the child that becomes the task, else -1
     bool is_child;          // this is that child
 };
@@ -45,6 +46,10 @@ _Noreturn void become_task(const struct init *init, int parent);
 void reduce_privileges(const struct init *init);
 void set_privileges(const struct init *init);
 void load_seccomp(const struct init *init);
+
+// attributes.c
+uint64_t needed_for_attributes(const struct init *init);
+void set_attributes(const struct init *init);
 
 // stay.c
 _Noreturn void stay(struct init *init);

@@ -37,7 +37,7 @@ static void fill_standard_descriptors(void)
 // `cwd`, and would stay open for as long as the container is held. What is kept, is kept from the task.
 static void keep_descriptors(const struct init *init)
 {
-    const int kept[] = {init->start, init->report, init->record, init->enter};
+    const int kept[] = {init->start, init->report, init->record, init->enter, init->proc};
     unsigned first = ORDERS_FD;
     for (;;) {
         unsigned next = ~0u;
@@ -65,7 +65,7 @@ static void join_keyring(const struct init *init)
 _Noreturn void run(void);
 _Noreturn void run(void)
 {
-    struct init init = {.start = -1, .report = -1, .record = -1, .enter = -1, .partner = -1};
+    struct init init = {.start = -1, .report = -1, .record = -1, .enter = -1, .proc = -1, .partner = -1};
 
     call(prctl, PR_SET_NAME, "mrun-init");
     call(prctl, PR_SET_DUMPABLE, 0);

@@ -66,6 +66,48 @@ static bool is_table(const struct orders *orders, uint64_t offset, uint64_t end)
     return false;
 }
 
+static bool is_array(const struct orders *orders, uint64_t offset, uint64_t count)
+{
+    return count == 0 || fits(orders, offset, count, sizeof(uint64_t), _Alignof(uint64_t));
+}
+
+static bool are_labels(const struct orders *orders, const struct orders_attributes *attributes, uint64_t end)
+{
+    const struct orders_label *labels
+        = (const struct orders_label *)((const char *)orders + attributes->labels_offset);
+    if (!fits(orders, attributes->labels_offset, attributes->label_count, sizeof *labels, _Alignof(uint64_t)))
+        return false;
+    for (uint32_t index = 0; index < attributes->label_count; index++)
+        if (!is_string(labels[index].file_offset, end) || !is_string(labels[index].text_offset, end)
+            || !is_string(labels[index].label_offset, end))
+            return false;
+    return true;
+}
+
+static bool are_attributes(const struct orders *orders, uint64_t end)
+{
+    const uint32_t known = ORDERS_PERSONALITY | ORDERS_SCHEDULER | ORDERS_IO_PRIORITY | ORDERS_MEMORY_POLICY
+        | ORDERS_AFFINITY | ORDERS_LABELS;
+    uint64_t offset = orders->attributes_offset;
+    const struct orders_attributes *attributes = (const struct orders_attributes *)((const char *)orders + offset);
+    if (offset == 0)
+        return true;
+    if (!fits(orders, offset, 1, sizeof *attributes, _Alignof(struct orders_attributes))
+        || attributes->given & ~known || attributes->reserved != 0)
+        return false;
+    // The kernel reads as much of it as it says of itself.
+    if (attributes->given & ORDERS_SCHEDULER && attributes->scheduler.size != sizeof attributes->scheduler)
+        return false;
+    if (!is_array(orders, attributes->nodes_offset, attributes->node_words)
+        || !is_array(orders, attributes->cpus_offset, attributes->cpu_words))
+        return false;
+    if (!(attributes->given & ORDERS_LABELS))
+        return attributes->label_count == 0 && attributes->proc_fd == -1;
+    const int fd = attributes->proc_fd;
+    return fd >= FIRST_FREE_FD && fd != orders->start_fd && fd != orders->report_fd && fd != orders->record_fd
+        && fd != orders->enter_fd && are_labels(orders, attributes, end);
+}
+
 static bool is_body(const struct orders *orders)
 {
     uint64_t end = after_last_nul(orders);
@@ -79,6 +121,8 @@ static bool is_body(const struct orders *orders)
     if (orders->rlimit_count > 0
         && !fits(orders, orders->rlimits_offset, orders->rlimit_count, sizeof(struct orders_rlimit),
                  _Alignof(struct orders_rlimit)))
+        return false;
+    if (!are_attributes(orders, end))
         return false;
     // The kernel counts a program's instructions in 16 bits: a longer one would be cut, not refused.
     return orders->seccomp_count <= UINT16_MAX
@@ -107,4 +151,6 @@ void take_orders(struct init *init)
     init->enter = init->orders->enter_fd;
     if (!is_body(init->orders))
         give_up(init, ORDERS_STEP_ORDERS, -EINVAL, 0);
+    if (init->orders->attributes_offset != 0)
+        init->proc = ((struct orders_attributes *)in_orders(init, init->orders->attributes_offset))->proc_fd;
 }

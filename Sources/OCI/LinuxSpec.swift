@@ -13,6 +13,8 @@ package struct LinuxSpec: Sendable, Equatable {
     package var rootfsPropagation: String?
     package var maskedPaths: [String] = []
     package var readonlyPaths: [String] = []
+    package var memoryPolicy: MemoryPolicySpec?
+    package var personality: PersonalitySpec?
 
     package init() {}
 
@@ -38,8 +40,8 @@ package struct LinuxSpec: Sendable, Equatable {
         try refuse(c, "timeOffsets", "time namespaces")
         try refuse(c, "netDevices", "network devices")
         try refuse(c, "intelRdt", "Intel RDT")
-        try refuse(c, "memoryPolicy", "the memory policy")
-        try refuse(c, "personality", "the personality")
+        if let member = try c.member("memoryPolicy") { memoryPolicy = try MemoryPolicySpec(member) }
+        if let member = try c.member("personality") { personality = try PersonalitySpec(member) }
         try refuse(c, "mountLabel", "SELinux")
     }
 
@@ -55,6 +57,8 @@ package struct LinuxSpec: Sendable, Equatable {
             "rootfsPropagation": rootfsPropagation.map(JSON.string),
             "maskedPaths": list(maskedPaths),
             "readonlyPaths": list(readonlyPaths),
+            "memoryPolicy": memoryPolicy?.json,
+            "personality": personality?.json,
         ])
     }
 

@@ -16,6 +16,8 @@ package enum Operation: Hashable, Sendable {
     case cgroups(target: String, attributes: MountAttributes)
     case device(DeviceSpec)
     case link(path: String, target: String)
+    /// The task's working directory, made where it is missing.
+    case workingDirectory(String)
     case mask(String)
     case readOnly(String)
     case readOnlyRoot
@@ -58,6 +60,8 @@ package enum Phase: Int, CaseIterable, Sendable {
     /// After the mounts: a mount on /dev must not hide them.
     case devices
     case links
+    /// In whichever mount it lies, and while that may still be written.
+    case workingDirectory
     /// While /proc/sys may still be written.
     case sysctls
     /// After everything that makes files in the tree.

@@ -17,6 +17,10 @@ package enum Planner {
             plan.add(try operation(for: mount, bundle: bundle, at: "/mounts/\(index)"), in: .mounts)
         }
         if !sharesRoot { addDevices(spec, to: &plan) }
+        // Nothing is made in the host's own tree.
+        if let cwd = spec.process?.cwd, cwd != "/", !sharesRoot {
+            plan.add(.workingDirectory(cwd), in: .workingDirectory)
+        }
         for entry in spec.linux.sysctl {
             plan.add(.sysctl(name: entry.name, value: entry.value), in: .sysctls)
         }

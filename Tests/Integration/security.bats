@@ -53,8 +53,6 @@ capabilities() {
     new_id
     make_bundle "$id" '.process.capabilities.effective += ["CAP_CHOWN"]'
     refused '/process/capabilities/effective/3' mrun create --bundle "$bundle" "$id"
-    make_bundle "$id" '.process.capabilities.ambient = ["CAP_KILL"]'
-    refused '/process/capabilities/ambient/0' mrun create --bundle "$bundle" "$id"
     local name
     for name in CAP_NOSUCH KILL cap_kill 5 '' CAP_KILL,CAP_CHOWN; do
         make_bundle "$id" '.process.capabilities.bounding = [$name]' --arg name "$name"

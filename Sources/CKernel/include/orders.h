@@ -26,6 +26,46 @@ struct orders_rlimit {
     uint64_t soft, hard;
 };
 
+// Laid out as the kernel's struct sched_attr, second version: it is passed on as it is.
+struct orders_scheduler {
+    uint32_t size, policy;
+    uint64_t flags;
+    int32_t nice;
+    uint32_t priority;
+    uint64_t runtime, deadline, period;  // nanoseconds
+    uint32_t clamp_least, clamp_most;
+};
+
+// A security label for the coming execve, in the attribute file of a security module.
+struct orders_label {
+    uint64_t file_offset;   // path below a procfs: "self/attr/exec"
+    uint64_t text_offset;   // what is written there
+    uint64_t label_offset;  // what must then be read there, up to the end, a blank or a line break
+};
+
+enum orders_attribute {
+    ORDERS_PERSONALITY = 1 << 0,
+    ORDERS_SCHEDULER = 1 << 1,
+    ORDERS_IO_PRIORITY = 1 << 2,
+    ORDERS_MEMORY_POLICY = 1 << 3,
+    ORDERS_AFFINITY = 1 << 4,
+    ORDERS_LABELS = 1 << 5,
+};
+
+// What few tasks have, apart from the header: the others have no page of it.
+struct orders_attributes {
+    uint32_t given;           // orders_attribute
+    uint32_t personality;     // argument of personality(2)
+    uint32_t io_priority;     // as ioprio_set(2) takes it
+    uint32_t memory_mode;     // mode and flags of set_mempolicy(2)
+    uint32_t node_words, nodes_offset;  // uint64_t[], bit n = node n
+    uint32_t cpu_words, cpus_offset;    // uint64_t[], bit n = processor n
+    uint32_t label_count, labels_offset;  // struct orders_label[]
+    int32_t proc_fd;          // root of a procfs that knows the task, mounted nowhere; -1 without labels
+    uint32_t reserved;
+    struct orders_scheduler scheduler;
+};
+
 struct orders {
     uint32_t magic, size, flags, umask;
     uint32_t uid, gid;
@@ -43,6 +83,7 @@ struct orders {
     // pidfd of a process whose pid namespace the task is born in, or that namespace itself, or -1. With it neither
     // ORDERS_STAY nor start_fd.
     int32_t enter_fd;
+    uint64_t attributes_offset;  // struct orders_attributes, or 0: none of them
 };
 
 // What mrun-init reports, as fixed frames on the connection of `start` (or on report_fd). The peer reads until the end
@@ -81,6 +122,8 @@ enum orders_step {
     ORDERS_STEP_EXEC,
     ORDERS_STEP_ENTER,        // detail: 0 setns, 1 clone
     ORDERS_STEP_ENTERED,      // no failure; detail: pid of the task
+    ORDERS_STEP_ATTRIBUTE,    // detail: the orders_attribute
+    ORDERS_STEP_LABEL,        // detail: index; EXDEV: what is read there is another label
     ORDERS_STEP_COUNT
 };
 

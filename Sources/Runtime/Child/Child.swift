@@ -78,6 +78,10 @@ struct Child {
         orders.record = try inherited(launch.exitRecordNumber)
         orders.enter = try inherited(launch.joins.pidNamespaceToEnter)
         orders.report = try inherited(launch.childEndNumber)
+        if let labels = orders.attributes?.labels, !labels.isEmpty {
+            let procfs = try launch.isFurtherProcess ? TaskProc.copy() : TaskProc.own()
+            orders.attributes?.procRoot = try inherited(procfs.raw)
+        }
         let block = try Child.memory(orders.block())
         try checked("PR_SET_PDEATHSIG", sys_prctl(Int32(K_PR_SET_PDEATHSIG), 0))
         let image = try inherited(initImage.raw)

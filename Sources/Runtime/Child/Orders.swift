@@ -17,17 +17,24 @@ struct Orders {
     var report: Int32 = -1
     var record: Int32 = -1
     var enter: Int32 = -1
+    var attributes: TaskAttributes?
 
     /// The orders for a process of a container; with `stays`, mrun-init stays as the container's init.
-    init(for spec: Spec, _ process: ProcessSpec, stays: Bool, newKeyring: Bool) throws(Failure) {
+    ///
+    /// `origin` tells where the process is described.
+    init(
+        for spec: Spec, _ process: ProcessSpec, stays: Bool, newKeyring: Bool, origin: ProcessOrigin = .config
+    ) throws(Failure) {
         user = process.user
         rlimits = process.rlimits
         arguments = process.args
         cwd = process.cwd
-        if spec.annotation(Meaning.capabilities) != "untouched" {
-            capabilities = try CapabilitySets(process.capabilities ?? CapabilitySpec())
+        if origin == .file || spec.annotation(Meaning.capabilities) != "untouched" {
+            capabilities = try CapabilitySets(
+                process.capabilities ?? CapabilitySpec(), at: origin.pointer + "/capabilities")
         }
         if let filter = spec.linux.seccomp { seccomp = try SeccompProgram(filter) }
+        attributes = try TaskAttributes(process, spec.linux, isFurther: origin != .config)
         var given = [ORDERS_SETGROUPS]
         if stays { given.append(ORDERS_STAY) }
         if stays && spec.linux.namespace(.pid) == nil { given.append(ORDERS_SUBREAPER) }
@@ -71,6 +78,7 @@ struct Orders {
         header.cwd_offset = tail.append(cwd)
         header.argv_offset = tail.append(table: arguments)
         header.envp_offset = tail.append(table: environment)
+        if let attributes { header.attributes_offset = attributes.append(to: &tail) }
         header.start_fd = startSocket
         header.report_fd = report
         header.record_fd = record
@@ -81,7 +89,7 @@ struct Orders {
 }
 
 /// What follows the header: everything that offsets lead to.
-private struct Tail {
+struct Tail {
     /// Offset of the first byte.
     let base: Int
     var bytes: [UInt8] = []
@@ -137,11 +145,14 @@ struct InitReport {
             if report.step == UInt32(ORDERS_STEP_ENTERED.rawValue) { pid = Int32(bitPattern: report.detail) }
         }
         if !released {
-            throw .refused(
-                "the container's init died before the task could start (killed, or out of memory?)")
+            throw InitReport.death
         }
         return pid
     }
+
+    /// It died without a word.
+    static let death = Failure.refused(
+        "the container's init died before the task could start (killed, or out of memory?)")
 
     /// Reads frames until the end of the stream, at which mrun-init is held, or has died.
     static func readHeld(from connection: Conversation, process: ProcessSpec) throws(Failure) {
@@ -170,6 +181,7 @@ struct InitReport {
             let limit = process.rlimits[Int(report.detail)]
             return Failure(.kernel(call: "set \(limit.type) to \(limit.soft):\(limit.hard)", errno: errno))
         }
+        if let failure = TaskAttributes.failure(report, process: process) { return failure }
         let words = InitReport.words.first { $0.0 == step }?.1 ?? "init step \(report.step)"
         let detail = step == ORDERS_STEP_BOUNDING || step == ORDERS_STEP_AMBIENT ? " \(report.detail)" : ""
         return Failure(.kernel(call: words + detail, errno: errno))
@@ -184,5 +196,6 @@ struct InitReport {
         (ORDERS_STEP_NO_NEW_PRIVS, "set no_new_privs"), (ORDERS_STEP_SECCOMP, "load the seccomp filter"),
         (ORDERS_STEP_FORK, "fork the task"),
         (ORDERS_STEP_ENTER, "enter the pid namespace"), (ORDERS_STEP_CONFINE, "confine the init"),
+        (ORDERS_STEP_LABEL, "set the security label"),
     ]
 }

@@ -39,6 +39,10 @@ struct Performer: ~Copyable {
             }
         case .device(let device): try make(device)
         case .link(let path, let target): try makeLink(path, target)
+        case .workingDirectory(let path):
+            try attempting("chdir to cwd (\"\(path)\") set in config.json") { () throws(Failure) in
+                try inRoot { (root) throws(Failure) in _ = try root.mountPoint(path, directory: true) }
+            }
         case .mask(let path):
             try attempting("mask \"\(path)\"") { () throws(Failure) in try mask(path) }
         case .readOnly(let path):

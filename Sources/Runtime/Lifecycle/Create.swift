@@ -29,12 +29,14 @@ extension Containers {
     /// Creates a container: everything up to the task itself, which waits for `start`.
     public func create(_ id: String, _ options: CreateOptions) throws(Failure) {
         let creation = try Creation(id, options, store: store, startsAtOnce: false)
+        tell(creation.notices)
         _ = try creation.carryOut(options)
     }
 
     /// Creates a container and starts its task at once.
     func createAndStart(_ id: String, _ options: CreateOptions) throws(Failure) -> Started {
         let creation = try Creation(id, options, store: store, startsAtOnce: true)
+        tell(creation.notices)
         return try creation.carryOut(options)
     }
 }
@@ -93,6 +95,8 @@ struct Creation: ~Copyable {
     private let manager: CgroupManager
     private var hasCgroups = false
     private let launch: Launch
+
+    var notices: [String] { launch.orders.capabilities?.notices ?? [] }
 
     /// Checks everything that can be checked, then takes the id and writes down what is about to be made.
     init(_ id: String, _ options: CreateOptions, store: Store, startsAtOnce: Bool) throws(Failure) {
@@ -225,7 +229,11 @@ struct Creation: ~Copyable {
         if launch.startsAtOnce {
             let name = launch.executable ?? bundle.process.args[0]
             let process = bundle.process
-            try InitReport.read(from: child) { () throws(Failure) in (name, process) }
+            do {
+                try InitReport.read(from: child) { () throws(Failure) in (name, process) }
+            } catch {
+                throw try InitReport.explained(error, manager, InitReport.outOfMemory)
+            }
         } else {
             try InitReport.readHeld(from: child, process: bundle.process)
             // Its end of the stream closes when it waits, and when it dies.
@@ -235,10 +243,9 @@ struct Creation: ~Copyable {
     }
 
     private func died() throws(Failure) -> Failure {
-        if let kills = try manager.oomKills(), kills > 0 {
-            return .refused("container init was OOM-killed (memory limit too low?)")
-        }
-        return .refused("the container's init died while it was being made (killed, or out of memory?)")
+        let death = Failure.refused(
+            "the container's init died while it was being made (killed, or out of memory?)")
+        return try InitReport.explained(death, manager, InitReport.outOfMemory)
     }
 }
 

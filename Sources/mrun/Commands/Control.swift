@@ -40,18 +40,43 @@ enum DeleteCommand {
 
 /// The command `mrun exec`.
 enum ExecCommand {
+    /// The options that change the config's process: a file that describes one leaves nothing to them.
+    private static let describing = [
+        "env", "cwd", "user", "no-new-privs", "additional-gids", "cap", "apparmor", "process-label",
+    ]
+
     static func run(_ invocation: Invocation) throws(Failure) -> Int32 {
-        let arguments = invocation.arguments
+        let id = try invocation.containerID()
+        let options: ExecOptions
+        do { options = try ExecCommand.options(invocation.arguments) } catch {
+            var failure = error.during("exec failed")
+            failure.exitStatus = 255
+            throw failure
+        }
+        return try invocation.containers.exec(id, options, detach: invocation.arguments.flag("detach"))
+    }
+
+    private static func options(_ arguments: Arguments) throws(Failure) -> ExecOptions {
         var options = ExecOptions(arguments: Array(arguments.positionals.dropFirst()))
         options.environment = arguments.values("env")
         options.cwd = arguments.value("cwd")
         options.pidFile = arguments.value("pid-file")
         options.noNewPrivileges = arguments.flag("no-new-privs")
+        options.ignorePaused = arguments.flag("ignore-paused")
+        options.cgroups = arguments.values("cgroup")
+        options.additionalGroups = try arguments.values("additional-gids").map(GroupArgument.id)
+        options.capabilities = arguments.values("cap")
+        options.apparmorProfile = arguments.value("apparmor")
+        options.selinuxLabel = arguments.value("process-label")
         if let text = arguments.value("user") {
             let user = try UserArgument(text)
             options.user = (uid: user.uid, gid: user.gid)
         }
-        return try invocation.containers.exec(
-            try invocation.containerID(), options, detach: arguments.flag("detach"))
+        guard let file = arguments.value("process") else { return options }
+        options.processFile = file
+        for name in describing where !arguments.values(name).isEmpty {
+            throw .refused("--process says all of the process, there is no room for --\(name)")
+        }
+        return options
     }
 }
