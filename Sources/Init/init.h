@@ -46,6 +46,9 @@ void reduce_privileges(const struct init *init);
 void set_privileges(const struct init *init);
 void load_seccomp(const struct init *init);
 
+// listener.c
+void tell_listener(const struct init *init, uint32_t descriptor);
+
 // stay.c
 _Noreturn void stay(struct init *init);
 

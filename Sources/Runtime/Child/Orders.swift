@@ -19,7 +19,9 @@ struct Orders {
     var enter: Int32 = -1
 
     /// The orders for a process of a container; with `stays`, mrun-init stays as the container's init.
-    init(for spec: Spec, _ process: ProcessSpec, stays: Bool, newKeyring: Bool) throws(Failure) {
+    init(
+        for spec: Spec, _ process: ProcessSpec, stays: Bool, newKeyring: Bool, filters: SeccompCache? = nil
+    ) throws(Failure) {
         user = process.user
         rlimits = process.rlimits
         arguments = process.args
@@ -27,7 +29,7 @@ struct Orders {
         if spec.annotation(Meaning.capabilities) != "untouched" {
             capabilities = try CapabilitySets(process.capabilities ?? CapabilitySpec())
         }
-        if let filter = spec.linux.seccomp { seccomp = try SeccompProgram(filter) }
+        seccomp = try SeccompCache.program(for: spec.linux, in: filters)
         var given = [ORDERS_SETGROUPS]
         if stays { given.append(ORDERS_STAY) }
         if stays && spec.linux.namespace(.pid) == nil { given.append(ORDERS_SUBREAPER) }
@@ -117,24 +119,35 @@ private struct Tail {
 struct InitReport {
     /// Reads frames until the end of the stream, at which the task runs.
     ///
-    /// What `task` answers is needed for the words of a failure only.
+    /// What `task` answers is needed for the words of a failure only, and `listener` where the filter has one.
     ///
     /// - Returns: the task's pid where mrun-init has made a process of its own for it.
     /// - Throws: the failure that mrun-init met, in words; or that it died.
     @discardableResult
     static func read(
         from connection: Conversation,
+        listener: () throws(Failure) -> SeccompListener,
         about task: () throws(Failure) -> (executable: String, process: ProcessSpec)
     ) throws(Failure) -> Int32? {
         var released = false
         var pid: Int32?
-        while let report = try next(from: connection) {
+        var sender: Int32 = 0
+        var handover: SeccompHandover?
+        while let report = try next(from: connection, &sender) {
             guard report.error == 0 else {
                 let task = try task()
                 throw failure(report, executable: task.executable, process: task.process)
             }
             released = released || report.step == UInt32(ORDERS_STEP_RELEASED.rawValue)
             if report.step == UInt32(ORDERS_STEP_ENTERED.rawValue) { pid = Int32(bitPattern: report.detail) }
+            guard report.step == UInt32(ORDERS_STEP_LISTENER.rawValue) else { continue }
+            if report.detail == 0 {
+                handover = try SeccompHandover(try listener(), connection)
+            } else {
+                try handover?.send(of: sender, report.detail)
+                handover = nil
+            }
+            try connection.say(.proceed)
         }
         if !released {
             throw .refused(
@@ -145,13 +158,16 @@ struct InitReport {
 
     /// Reads frames until the end of the stream, at which mrun-init is held, or has died.
     static func readHeld(from connection: Conversation, process: ProcessSpec) throws(Failure) {
-        while let report = try next(from: connection) {
+        var sender: Int32 = 0
+        while let report = try next(from: connection, &sender) {
             if report.error != 0 { throw failure(report, executable: "", process: process) }
         }
     }
 
-    private static func next(from connection: Conversation) throws(Failure) -> orders_report? {
-        let frame = try connection.next()
+    private static func next(
+        from connection: Conversation, _ sender: inout Int32
+    ) throws(Failure) -> orders_report? {
+        let frame = try connection.next(from: &sender)
         guard frame.count >= MemoryLayout<orders_report>.size else { return nil }
         return frame.withUnsafeBytes { $0.loadUnaligned(as: orders_report.self) }
     }
@@ -184,5 +200,6 @@ struct InitReport {
         (ORDERS_STEP_NO_NEW_PRIVS, "set no_new_privs"), (ORDERS_STEP_SECCOMP, "load the seccomp filter"),
         (ORDERS_STEP_FORK, "fork the task"),
         (ORDERS_STEP_ENTER, "enter the pid namespace"), (ORDERS_STEP_CONFINE, "confine the init"),
+        (ORDERS_STEP_LISTENER, "hear that the seccomp agent is there"),
     ]
 }

@@ -61,7 +61,7 @@ private struct Bundle {
         configText = try Files.readRegular(file)
         let text = configText
         spec = try attempting("config.json") { () throws(Failure) in
-            let spec = try Spec(Cursor(try JSON.parse(text)))
+            let spec = try Spec(reading: text)
             let problems = spec.problems()
             guard let first = problems.first else { return spec }
             if problems.count == 1 { throw first }
@@ -98,7 +98,9 @@ private struct Creation: ~Copyable {
         try Creation.refuseFolders()
         let stays = options.stayingInit || spec.annotation(Meaning.stayingInit) == "true"
         let plan = try Planner.plan(for: spec, rootfs: bundle.rootfs, bundle: bundle.path)
-        let orders = try Orders(for: spec, bundle.process, stays: stays, newKeyring: options.newKeyring)
+        let orders = try Orders(
+            for: spec, bundle.process, stays: stays, newKeyring: options.newKeyring,
+            filters: SeccompCache(store: store))
         let joins = try NamespaceJoins(of: spec)
         let cgroups = try CgroupSet.plan(
             path: spec.linux.cgroupsPath ?? id, controllers: Creation.controllers(spec),
@@ -220,7 +222,9 @@ private struct Creation: ~Copyable {
         if launch.startsAtOnce {
             let name = launch.executable ?? bundle.process.args[0]
             let process = bundle.process
-            try InitReport.read(from: child) { () throws(Failure) in (name, process) }
+            let (spec, record) = (bundle.spec, record)
+            let listener = { () throws(Failure) in try SeccompListener(spec, record, .creating) }
+            try InitReport.read(from: child, listener: listener) { () throws(Failure) in (name, process) }
         } else {
             try InitReport.readHeld(from: child, process: bundle.process)
             // Its end of the stream closes when it waits, and when it dies.

@@ -60,13 +60,16 @@ extension Containers {
         }
         let spec = try folder.configReader().read()
         let process = try Containers.process(of: spec, options)
-        let orders = try Orders(for: spec, process, stays: false, newKeyring: true)
+        let orders = try Orders(
+            for: spec, process, stays: false, newKeyring: true, filters: SeccompCache(store: store))
         let cgroups = snapshot.record.cgroups
         let launch = try Launch(
             id: id, entering: try NamespaceJoins(of: initProcess, pid: identity.pid), process: process,
             cgroups: cgroups,
             orders: orders)
-        return try launch.execute(options)
+        return try launch.execute(options) { () throws(Failure) in
+            try SeccompListener(spec, snapshot.record, snapshot.status)
+        }
     }
 
     private static func process(of spec: Spec, _ options: ExecOptions) throws(Failure) -> ProcessSpec {
@@ -98,7 +101,9 @@ extension Containers {
 
 extension Launch {
     /// The parent's side of `exec`: the child joins the container's cgroups before it enters anything else.
-    fileprivate func execute(_ options: ExecOptions) throws(Failure) -> ProcessHandle {
+    fileprivate func execute(
+        _ options: ExecOptions, listener: () throws(Failure) -> SeccompListener
+    ) throws(Failure) -> ProcessHandle {
         let manager = CgroupManager(cgroups)
         let half: HalfMade
         if cgroups.version == .v2, let directory = try manager.directoryForSpawn() {
@@ -112,7 +117,9 @@ extension Launch {
         }
         let child = Conversation(socket: parentEnd.raw)
         try child.say(.proceed)
-        let pid = try InitReport.read(from: child) { () throws(Failure) in (process.args[0], process) }
+        let pid = try InitReport.read(from: child, listener: listener) { () throws(Failure) in
+            (process.args[0], process)
+        }
         guard let pid else { throw .refused("the container's init did not tell the new process' pid") }
         // Our child too, and not reaped by anybody else: its pid means it.
         let handle = ProcessHandle(
