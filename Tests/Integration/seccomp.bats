@@ -5,7 +5,7 @@ load helpers
 setup_file() { make_rootfs; }
 setup() { begin; }
 teardown() {
-    if [ -n "${agent:-}" ]; then { kill "$agent" && wait "$agent" || :; } 2>/dev/null; fi
+    end_agent
     finish
 }
 
@@ -231,6 +231,13 @@ start_agent() {
     wait_until 5 test -S "$socket"
 }
 
+end_agent() {
+    [ -n "${agent:-}" ] || return 0
+    kill "$agent"
+    wait "$agent" || agent=
+    agent=
+}
+
 # notifying [MORE]: a filter by which the agent decides mkdir.
 notifying() {
     profile SCMP_ACT_ALLOW '{names: ["mkdir", "mkdirat"], action: "SCMP_ACT_NOTIFY"}' \
@@ -252,7 +259,7 @@ got() {
                 # shellcheck disable=SC2086 # none or one word
                 start_script 'mkdir /dev/shm/x 2>&1; echo done; sleep 1000' \
                     "$(notifying "$flag") | .annotations.a = \"b c\" | .process.noNewPrivileges = $privileges" $option
-                wait_until 5 output_has "$bundle" done
+                wait_until 5 output_has "$bundle" "done"
                 [[ $(cat "$bundle/out") == *'No space left on device'* ]]
                 [ "$(jq -c '[.descriptors, .messages, .kind, .rest]' "$told/1.json")" = '[1,1,["anon_inode:seccomp notify"],""]' ]
                 [ "$(got 1 .ociVersion)" = 1.3.0 ]
@@ -263,14 +270,13 @@ got() {
                 # The init of the container, and the process that has the filter, both as the host sees them.
                 [ "$(got 1 .state.pid)" = "$(pid_of "$id")" ]
                 if [ -n "$option" ]; then
-                    [ "$(got 1 .pid)" = "$(cat "/proc/$(pid_of "$id")/task/$(pid_of "$id")/children" | tr -d ' ')" ]
+                    [ "$(got 1 .pid)" = "$(tr -d ' ' <"/proc/$(pid_of "$id")/task/$(pid_of "$id")/children")" ]
                 else
                     [ "$(got 1 .pid)" = "$(pid_of "$id")" ]
                 fi
                 [ "$(wc -l <"$told/1.calls")" -eq 1 ]
                 mrun delete --force "$id"
-                kill "$agent" && wait "$agent" || :
-                agent=
+                end_agent
             done
         done
     done
@@ -299,8 +305,7 @@ got() {
         mrun exec --detach --pid-file "$bundle/pid" "$id" sleep 1003 >/dev/null 2>&1 </dev/null 3>&-
         [ "$(got 3 .pid)" = "$(cat "$bundle/pid")" ]
         mrun delete --force "$id"
-        kill "$agent" && wait "$agent" || :
-        agent=
+        end_agent
     done
 }
 
@@ -323,8 +328,7 @@ got() {
     done
     start_agent
     start_script 'sleep 1000' "$(notifying)"
-    kill "$agent" && wait "$agent" || :
-    agent=
+    end_agent
     refused listenerPath mrun exec "$id" true
     [ "$refusal" -eq 255 ]
     [ "$(mrun ps --format json "$id" | jq length)" -eq 1 ]
@@ -425,7 +429,8 @@ filtered() {
     # What the other tests mean by "rebuilt" is worth nothing unless this one finds the entry taken.
     command -v python3 >/dev/null || skip "needs python3"
     filtered refused
-    local entry=$ROOT/.cache/seccomp/$(entries)
+    local entry
+    entry=$ROOT/.cache/seccomp/$(entries)
     python3 - "$entry" <<'END'
 import struct, sys
 data = bytearray(open(sys.argv[1], "rb").read())
@@ -446,6 +451,7 @@ END
 }
 
 @test "a damaged entry of the cache is noticed, and rebuilt" {
+    command -v python3 >/dev/null || skip "needs python3"
     filtered refused
     local name entry good size at
     name=$(entries)
@@ -456,8 +462,8 @@ END
     for at in 0 7 8 12 13 16 20 24 60 $((size / 2)) $((size - 1)); do
         cp "$BATS_TEST_TMPDIR/good" "$entry"
         # One bit of one byte.
-        printf "\\x$(printf %02x $(($(od -An -tu1 -j "$at" -N 1 "$entry") ^ 4)))" |
-            dd of="$entry" bs=1 seek="$at" conv=notrunc status=none
+        python3 -c 'import sys; f = open(sys.argv[1], "r+b"); at = int(sys.argv[2]); f.seek(at); b = f.read(1)[0] ^ 4; f.seek(at); f.write(bytes([b]))' \
+            "$entry" "$at"
         [ "$(sha256sum <"$entry")" != "$good" ]
         filtered refused
         [ "$(sha256sum <"$entry")" = "$good" ]
@@ -537,7 +543,7 @@ END
 }
 
 @test "the cache keeps at most 64 filters, the newest" {
-    mkdir -p -m 700 "$ROOT/.cache/seccomp"
+    mkdir -p "$ROOT/.cache/seccomp" && chmod 700 "$ROOT/.cache/seccomp"
     local n
     for n in {1..80}; do touch -d "2020-01-01 00:00:$((n % 60))" "$ROOT/.cache/seccomp/$n"; done
     touch -d '2021-01-01' "$ROOT/.cache/seccomp/newest"
