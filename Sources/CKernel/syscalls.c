@@ -63,7 +63,8 @@ long sys_status(int dir, const char *path, int flags, struct file_status *out) {
                                 .inode = s.st_ino,
                                 .rdev_major = major(s.st_rdev),
                                 .rdev_minor = minor(s.st_rdev),
-                                .size = (uint64_t)s.st_size};
+                                .size = (uint64_t)s.st_size,
+                                .modified = (int64_t)s.st_mtim.tv_sec * 1000000000 + s.st_mtim.tv_nsec};
     return 0;
 }
 long sys_filesystem_magic(int fd) {

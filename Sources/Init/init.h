@@ -50,6 +50,8 @@ void load_seccomp(const struct init *init);
 // attributes.c
 uint64_t needed_for_attributes(const struct init *init);
 void set_attributes(const struct init *init);
+// listener.c
+void tell_listener(const struct init *init, uint32_t descriptor);
 
 // stay.c
 _Noreturn void stay(struct init *init);

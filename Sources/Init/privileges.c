@@ -149,7 +149,12 @@ void load_seccomp(const struct init *init)
         .len = (uint16_t)orders->seccomp_count,
         .filter = in_orders(init, orders->seccomp_offset),
     };
+    const bool listens = orders->seccomp_flags & SECCOMP_FILTER_FLAG_NEW_LISTENER;
+    if (listens)
+        tell_listener(init, 0);
     long result = call(seccomp, SECCOMP_SET_MODE_FILTER, orders->seccomp_flags, &program);
     if (result < 0)
         give_up(init, ORDERS_STEP_SECCOMP, result, 0);
+    if (listens)
+        tell_listener(init, (uint32_t)result);
 }

@@ -9,6 +9,8 @@ package struct LinuxSpec: Sendable, Equatable {
     package var resources = ResourceSpec()
     package var sysctl: [Annotation] = []
     package var seccomp: SeccompSpec?
+    /// `seccomp`, where it was not read yet: `readSeccomp()` does that.
+    package var seccompText: SeccompText?
     /// `shared`, `slave`, `private`, `unbindable`, with an `r` in front for the whole tree; `nil`: rslave.
     package var rootfsPropagation: String?
     package var maskedPaths: [String] = []
@@ -53,7 +55,7 @@ package struct LinuxSpec: Sendable, Equatable {
             "namespaces": .array(namespaces.map(\.json)),
             "devices": devices.isEmpty ? nil : .array(devices.map(\.json)),
             "sysctl": sysctl.isEmpty ? nil : Annotation.json(sysctl),
-            "seccomp": seccomp?.json,
+            "seccomp": seccomp?.json ?? seccompText?.json,
             "rootfsPropagation": rootfsPropagation.map(JSON.string),
             "maskedPaths": list(maskedPaths),
             "readonlyPaths": list(readonlyPaths),

@@ -255,7 +255,6 @@ END
 .linux.resources.hugepageLimits = [{pageSize: "2MB", limit: 0}]|/linux/resources/hugepageLimits
 .linux.resources.network = {classID: 1}|/linux/resources/network
 .linux.resources.rdma = {mlx: {hcaHandles: 1}}|/linux/resources/rdma
-.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", listenerPath: "/x"}|/linux/seccomp/listenerPath
 .mounts[0].uidMappings = [{containerID: 0, hostID: 1, size: 1}]|/mounts/0/uidMappings
 .mounts += [{destination: "/x", type: "bind", source: "/tmp", options: ["bind", "idmap"]}]|/mounts/6/options/1
 .mounts += [{destination: "/x", type: "tmpfs", options: ["tmpcopyup"]}]|/mounts/6/options/0

@@ -168,7 +168,7 @@ capabilities() {
         '{defaultAction: "SCMP_ACT_ALLOW", syscalls: [{names: ["kill"], action: "SCMP_ACT_ERRNO", args: [{index: 6, value: 1, op: "SCMP_CMP_EQ"}]}]}' \
         '{defaultAction: "SCMP_ACT_ALLOW", syscalls: [{names: ["kill"], action: "SCMP_ACT_ERRNO", args: [{index: 1, value: 1, op: "SCMP_CMP_NO"}]}]}' \
         '{defaultAction: "SCMP_ACT_ALLOW", flags: ["SECCOMP_FILTER_FLAG_NOSUCH"]}' \
-        '{defaultAction: "SCMP_ACT_ALLOW", listenerPath: "/tmp/x"}' '{syscalls: []}'; do
+        '{defaultAction: "SCMP_ACT_ALLOW", listenerPath: "tmp/x"}' '{syscalls: []}'; do
         make_bundle "$id" ".linux.seccomp = $filter"
         refused '/linux/seccomp' mrun create --bundle "$bundle" "$id"
     done

@@ -221,7 +221,8 @@ struct OrdersReportTests {
             try InitReport.readHeld(from: Conversation(socket: mine.raw), process: process)
             return nil
         }
-        return try InitReport.read(from: Conversation(socket: mine.raw)) { () throws(Failure) in
+        let nobody = { () throws(Failure) -> SeccompListener in throw .refused("there is no agent") }
+        return try InitReport.read(from: Conversation(socket: mine.raw), listener: nobody) { () throws(Failure) in
             #expect(frames.contains { $0.1 != 0 }, "nobody asks about a task that runs")
             return ("/bin/sh", process)
         }

@@ -36,6 +36,7 @@ long sys_faccessat2(int dir, const char *path, int mode, int flags);
 struct file_status {
     uint32_t mode, uid, gid, links;
     uint64_t device, inode, rdev_major, rdev_minor, size;
+    int64_t modified;  // nanoseconds since the epoch
 };
 long sys_status(int dir, const char *path, int flags, struct file_status *out);
 // The magic number of the filesystem that `fd` lies on.

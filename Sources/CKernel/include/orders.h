@@ -95,6 +95,10 @@ struct orders {
 // ORDERS_STEP_ENTERED tells the task's pid, as mrun-init sees it; then the first one ends with code 0, and the task's
 // code is that of the sibling. Both report, so this frame comes before or after those of the task; if it is missing
 // although the task was released, the first one was killed.
+//
+// With SECCOMP_FILTER_FLAG_NEW_LISTENER among the seccomp_flags two frames ORDERS_STEP_LISTENER come, and mrun-init waits
+// for one byte after each (the end of the stream ends the start): right before the filter is loaded, and when it is,
+// with the number of the listener's descriptor in the task, written by nothing but write(2).
 struct orders_report {
     uint32_t step;    // enum orders_step
     uint32_t error;   // errno, 0 with ORDERS_STEP_RELEASED and ORDERS_STEP_ENTERED
@@ -124,6 +128,7 @@ enum orders_step {
     ORDERS_STEP_ENTERED,      // no failure; detail: pid of the task
     ORDERS_STEP_ATTRIBUTE,    // detail: the orders_attribute
     ORDERS_STEP_LABEL,        // detail: index; EXDEV: what is read there is another label
+    ORDERS_STEP_LISTENER,     // no failure with error 0; detail: 0, or the number of the descriptor
     ORDERS_STEP_COUNT
 };
 

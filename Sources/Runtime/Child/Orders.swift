@@ -21,9 +21,10 @@ struct Orders {
 
     /// The orders for a process of a container; with `stays`, mrun-init stays as the container's init.
     ///
-    /// `origin` tells where the process is described.
+    /// `origin` tells where the process is described; `filters` keeps compiled seccomp filters.
     init(
-        for spec: Spec, _ process: ProcessSpec, stays: Bool, newKeyring: Bool, origin: ProcessOrigin = .config
+        for spec: Spec, _ process: ProcessSpec, stays: Bool, newKeyring: Bool, origin: ProcessOrigin = .config,
+        filters: SeccompCache? = nil
     ) throws(Failure) {
         user = process.user
         rlimits = process.rlimits
@@ -33,7 +34,7 @@ struct Orders {
             capabilities = try CapabilitySets(
                 process.capabilities ?? CapabilitySpec(), at: origin.pointer + "/capabilities")
         }
-        if let filter = spec.linux.seccomp { seccomp = try SeccompProgram(filter) }
+        seccomp = try SeccompCache.program(for: spec.linux, in: filters)
         attributes = try TaskAttributes(process, spec.linux, isFurther: origin != .config)
         var given = [ORDERS_SETGROUPS]
         if stays { given.append(ORDERS_STAY) }
@@ -125,24 +126,35 @@ struct Tail {
 struct InitReport {
     /// Reads frames until the end of the stream, at which the task runs.
     ///
-    /// What `task` answers is needed for the words of a failure only.
+    /// What `task` answers is needed for the words of a failure only, and `listener` where the filter has one.
     ///
     /// - Returns: the task's pid where mrun-init has made a process of its own for it.
     /// - Throws: the failure that mrun-init met, in words; or that it died.
     @discardableResult
     static func read(
         from connection: Conversation,
+        listener: () throws(Failure) -> SeccompListener,
         about task: () throws(Failure) -> (executable: String, process: ProcessSpec)
     ) throws(Failure) -> Int32? {
         var released = false
         var pid: Int32?
-        while let report = try next(from: connection) {
+        var sender: Int32 = 0
+        var handover: SeccompHandover?
+        while let report = try next(from: connection, &sender) {
             guard report.error == 0 else {
                 let task = try task()
                 throw failure(report, executable: task.executable, process: task.process)
             }
             released = released || report.step == UInt32(ORDERS_STEP_RELEASED.rawValue)
             if report.step == UInt32(ORDERS_STEP_ENTERED.rawValue) { pid = Int32(bitPattern: report.detail) }
+            guard report.step == UInt32(ORDERS_STEP_LISTENER.rawValue) else { continue }
+            if report.detail == 0 {
+                handover = try SeccompHandover(try listener(), connection)
+            } else {
+                try handover?.send(of: sender, report.detail)
+                handover = nil
+            }
+            try connection.say(.proceed)
         }
         if !released {
             throw InitReport.death
@@ -156,13 +168,16 @@ struct InitReport {
 
     /// Reads frames until the end of the stream, at which mrun-init is held, or has died.
     static func readHeld(from connection: Conversation, process: ProcessSpec) throws(Failure) {
-        while let report = try next(from: connection) {
+        var sender: Int32 = 0
+        while let report = try next(from: connection, &sender) {
             if report.error != 0 { throw failure(report, executable: "", process: process) }
         }
     }
 
-    private static func next(from connection: Conversation) throws(Failure) -> orders_report? {
-        let frame = try connection.next()
+    private static func next(
+        from connection: Conversation, _ sender: inout Int32
+    ) throws(Failure) -> orders_report? {
+        let frame = try connection.next(from: &sender)
         guard frame.count >= MemoryLayout<orders_report>.size else { return nil }
         return frame.withUnsafeBytes { $0.loadUnaligned(as: orders_report.self) }
     }
@@ -197,5 +212,6 @@ struct InitReport {
         (ORDERS_STEP_FORK, "fork the task"),
         (ORDERS_STEP_ENTER, "enter the pid namespace"), (ORDERS_STEP_CONFINE, "confine the init"),
         (ORDERS_STEP_LABEL, "set the security label"),
+        (ORDERS_STEP_LISTENER, "hear that the seccomp agent is there"),
     ]
 }

@@ -67,7 +67,7 @@ struct Bundle {
         configText = try Files.readRegular(file)
         let text = configText
         spec = try attempting(config) { () throws(Failure) in
-            let spec = try Spec(Cursor(try JSON.parse(text)))
+            let spec = try Spec(reading: text)
             let problems = spec.problems()
             guard let first = problems.first else { return spec }
             if problems.count == 1 { throw first }
@@ -107,7 +107,9 @@ struct Creation: ~Copyable {
         let stays = options.stayingInit || spec.annotation(Meaning.stayingInit) == "true"
         let plan = try Planner.plan(
             for: spec, rootfs: bundle.rootfs, bundle: bundle.path, movesRoot: options.movesRoot)
-        let orders = try Orders(for: spec, bundle.process, stays: stays, newKeyring: options.newKeyring)
+        let orders = try Orders(
+            for: spec, bundle.process, stays: stays, newKeyring: options.newKeyring,
+            filters: SeccompCache(store: store))
         let joins = try NamespaceJoins(of: spec)
         let cgroups = try CgroupSet.plan(
             path: spec.linux.cgroupsPath ?? id, controllers: Creation.controllers(spec),
@@ -229,8 +231,10 @@ struct Creation: ~Copyable {
         if launch.startsAtOnce {
             let name = launch.executable ?? bundle.process.args[0]
             let process = bundle.process
+            let (spec, record) = (bundle.spec, record)
+            let listener = { () throws(Failure) in try SeccompListener(spec, record, .creating) }
             do {
-                try InitReport.read(from: child) { () throws(Failure) in (name, process) }
+                try InitReport.read(from: child, listener: listener) { () throws(Failure) in (name, process) }
             } catch {
                 throw try InitReport.explained(error, manager, InitReport.outOfMemory)
             }

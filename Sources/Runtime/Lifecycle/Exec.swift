@@ -75,12 +75,15 @@ extension Containers {
         }
         let spec = try folder.configReader().read()
         let process = try ExecProcess(options, in: spec)
-        let orders = try process.orders(in: spec)
+        let orders = try process.orders(in: spec, filters: SeccompCache(store: store))
         tell(orders.capabilities?.notices ?? [])
         let launch = try Launch(
             id: id, entering: try NamespaceJoins(of: initProcess, pid: identity.pid), process: process.spec,
             cgroups: try snapshot.record.cgroups.below(options.cgroups), orders: orders)
-        return try launch.execute(options, besides: options.cgroups.isEmpty ? identity.pid : nil)
+        return try launch.execute(options, besides: options.cgroups.isEmpty ? identity.pid : nil) {
+            () throws(Failure) in
+            try SeccompListener(spec, snapshot.record, snapshot.status)
+        }
     }
 }
 
@@ -89,7 +92,7 @@ extension Launch {
     ///
     /// On v2 it is born in them; where they only hold others, in the cgroup of the container's init, if that is given.
     fileprivate func execute(
-        _ options: ExecOptions, besides initPID: Int32?
+        _ options: ExecOptions, besides initPID: Int32?, listener: () throws(Failure) -> SeccompListener
     ) throws(Failure) -> ProcessHandle {
         let half = try spawnWithAffinity(besides: initPID)
         closeChildEnd()
@@ -100,7 +103,9 @@ extension Launch {
         try child.say(.proceed)
         let pid: Int32?
         do {
-            pid = try InitReport.read(from: child) { () throws(Failure) in (process.args[0], process) }
+            pid = try InitReport.read(from: child, listener: listener) { () throws(Failure) in
+                (process.args[0], process)
+            }
         } catch {
             throw try InitReport.explained(error, CgroupManager(cgroups), "\(error.message) (possibly OOM-killed)")
         }

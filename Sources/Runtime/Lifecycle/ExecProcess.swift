@@ -36,9 +36,10 @@ struct ExecProcess {
         }
     }
 
-    func orders(in config: Spec) throws(Failure) -> Orders {
+    func orders(in config: Spec, filters: SeccompCache) throws(Failure) -> Orders {
         do {
-            return try Orders(for: config, spec, stays: false, newKeyring: true, origin: origin)
+            return try Orders(
+                for: config, spec, stays: false, newKeyring: true, origin: origin, filters: filters)
         } catch {
             guard let file else { throw error }
             throw error.during("process file \"\(file)\"")

@@ -16,7 +16,7 @@ extension Containers {
         }
         let socket = try StartSocket(connecting: folder)
         do {
-            try socket.start(folder)
+            try socket.start(folder, snapshot.record)
         } catch {
             try folder.unlink(ContainerFolder.Name.startSocket)
             throw error

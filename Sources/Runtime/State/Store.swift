@@ -78,7 +78,7 @@ struct Store: Sendable {
             directory: FileDescriptor(adopting: raw))
     }
 
-    private func openOrMakeRoot() throws(Failure) -> FileDescriptor {
+    func openOrMakeRoot() throws(Failure) -> FileDescriptor {
         if let there = try FileDescriptor.openIfPresent(root, flags: O_RDONLY | O_DIRECTORY) { return there }
         try makeRoot()
         return try FileDescriptor.open(root, flags: O_RDONLY | O_DIRECTORY)
