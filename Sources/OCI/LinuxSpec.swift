@@ -13,6 +13,8 @@ package struct LinuxSpec: Sendable, Equatable {
     package var rootfsPropagation: String?
     package var maskedPaths: [String] = []
     package var readonlyPaths: [String] = []
+    /// The SELinux label of the file systems that the container gets.
+    package var mountLabel: String?
 
     package init() {}
 
@@ -40,7 +42,7 @@ package struct LinuxSpec: Sendable, Equatable {
         try refuse(c, "intelRdt", "Intel RDT")
         try refuse(c, "memoryPolicy", "the memory policy")
         try refuse(c, "personality", "the personality")
-        try refuse(c, "mountLabel", "SELinux")
+        mountLabel = try c.optional("mountLabel") { (c) throws(Failure) in try c.string() }
     }
 
     package var json: JSON {
@@ -55,6 +57,7 @@ package struct LinuxSpec: Sendable, Equatable {
             "rootfsPropagation": rootfsPropagation.map(JSON.string),
             "maskedPaths": list(maskedPaths),
             "readonlyPaths": list(readonlyPaths),
+            "mountLabel": mountLabel.map(JSON.string),
         ])
     }
 

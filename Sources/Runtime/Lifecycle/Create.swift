@@ -98,6 +98,8 @@ private struct Creation: ~Copyable {
         try Creation.refuseFolders()
         let stays = options.stayingInit || spec.annotation(Meaning.stayingInit) == "true"
         let plan = try Planner.plan(for: spec, rootfs: bundle.rootfs, bundle: bundle.path)
+        try MountLabel.check(spec.linux.mountLabel)
+        let prepared = try PreparedMounts(for: plan)
         let orders = try Orders(for: spec, bundle.process, stays: stays, newKeyring: options.newKeyring)
         let joins = try NamespaceJoins(of: spec)
         let cgroups = try CgroupSet.plan(
@@ -116,7 +118,7 @@ private struct Creation: ~Copyable {
                 id: id, spec: spec, process: bundle.process, plan: plan, cgroups: cgroups, joins: joins,
                 orders: orders, startSocket: startsAtOnce ? nil : try Creation.startSocket(in: folder),
                 exitRecord: stays ? try folder.makeAppendable(ContainerFolder.Name.exit) : nil,
-                parentsOwn: folder.descriptors)
+                parentsOwn: folder.descriptors, prepared: prepared)
         } catch {
             try folder.remove()
             throw error
