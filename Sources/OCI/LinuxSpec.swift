@@ -17,6 +17,8 @@ package struct LinuxSpec: Sendable, Equatable {
     package var readonlyPaths: [String] = []
     package var memoryPolicy: MemoryPolicySpec?
     package var personality: PersonalitySpec?
+    /// The SELinux label of the file systems that the container gets.
+    package var mountLabel: String?
 
     package init() {}
 
@@ -44,7 +46,7 @@ package struct LinuxSpec: Sendable, Equatable {
         try refuse(c, "intelRdt", "Intel RDT")
         if let member = try c.member("memoryPolicy") { memoryPolicy = try MemoryPolicySpec(member) }
         if let member = try c.member("personality") { personality = try PersonalitySpec(member) }
-        try refuse(c, "mountLabel", "SELinux")
+        mountLabel = try c.optional("mountLabel") { (c) throws(Failure) in try c.string() }
     }
 
     package var json: JSON {
@@ -61,6 +63,7 @@ package struct LinuxSpec: Sendable, Equatable {
             "readonlyPaths": list(readonlyPaths),
             "memoryPolicy": memoryPolicy?.json,
             "personality": personality?.json,
+            "mountLabel": mountLabel.map(JSON.string),
         ])
     }
 

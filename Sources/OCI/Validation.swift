@@ -50,10 +50,7 @@ extension Spec {
     }
 
     private func mountProblems() -> [Failure] {
-        var found: [Failure] = []
-        for (index, mount) in mounts.enumerated() where !mount.destination.hasPrefix("/") {
-            found.append(problem("/mounts/\(index)/destination", "\"\(mount.destination)\" is relative"))
-        }
+        var found = mappedMountProblems() + deviceProblems()
         let ownsMounts = linux.namespace(.mount) != nil
         if !ownsMounts {
             let why = "without a mount namespace of its own the container would change the host's mounts"

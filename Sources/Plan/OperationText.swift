@@ -13,14 +13,17 @@ extension Operation {
         case .bind(let mount):
             "\(mount.recursive ? "bind the tree" : "bind") \(mount.source) on \(mount.target)"
                 + Operation.listed(mount.attributes.words)
-        case .cgroups(let target, let attributes):
+        case .cgroups(let target, let attributes, _):
             "mount the container's cgroups on \(target)\(Operation.listed(attributes.words))"
+        case .remount(let mount): "change the mount on \(mount.target)\(Operation.listed(mount.attributes.words))"
         case .device(let device):
             "device \(device.path) (\(device.kind.rawValue) \(device.number.major):\(device.number.minor), "
                 + "mode 0\(String(device.mode, radix: 8)), owner \(device.uid):\(device.gid))"
         case .link(let path, let target): "link \(path) to \(target)"
         case .mask(let path): "mask \(path)"
         case .readOnly(let path): "make \(path) read-only"
+        case .workingDirectory(let path): "make the working directory \(path) where it is missing"
+        case .readOnlyMounts: "make read-only what was left writable so far"
         case .readOnlyRoot: "make the root read-only"
         case .sysctl(let name, let value): "sysctl \(name) = \(value)"
         case .pivot: "pivot_root, and let go of the host's root"

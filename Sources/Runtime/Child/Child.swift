@@ -44,7 +44,10 @@ struct Child {
         if launch.newCgroupNamespace {
             try checked("create the cgroup namespace", sys_unshare(Int32(bitPattern: K_CLONE_NEWCGROUP)))
         }
-        var performer = Performer(cgroups: launch.cgroups, cgroupNamespace: launch.newCgroupNamespace)
+        var performer = Performer(
+            cgroups: launch.cgroups,
+            cgroupNamespace: launch.newCgroupNamespace || launch.joins.hasCgroupNamespace,
+            prepared: launch.prepared)
         for operation in launch.operations {
             // The last moment at which cgroupfs is where the host has it. What the mounts took is not the
             // container's.

@@ -107,6 +107,8 @@ struct Creation: ~Copyable {
         let stays = options.stayingInit || spec.annotation(Meaning.stayingInit) == "true"
         let plan = try Planner.plan(
             for: spec, rootfs: bundle.rootfs, bundle: bundle.path, movesRoot: options.movesRoot)
+        try MountLabel.check(spec.linux.mountLabel)
+        let prepared = try PreparedMounts(for: plan)
         let orders = try Orders(
             for: spec, bundle.process, stays: stays, newKeyring: options.newKeyring,
             filters: SeccompCache(store: store))
@@ -127,7 +129,7 @@ struct Creation: ~Copyable {
                 id: id, spec: spec, process: bundle.process, plan: plan, cgroups: cgroups, joins: joins,
                 orders: orders, startSocket: startsAtOnce ? nil : try Creation.startSocket(in: folder),
                 exitRecord: stays ? try folder.makeAppendable(ContainerFolder.Name.exit) : nil,
-                parentsOwn: folder.descriptors)
+                parentsOwn: folder.descriptors, prepared: prepared)
         } catch {
             try folder.remove()
             throw error

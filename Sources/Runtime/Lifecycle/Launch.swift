@@ -32,12 +32,14 @@ final class Launch {
     let exitRecord: FileDescriptor?
     /// Descriptors that the child must not hold on to.
     let parentsOwn: [Int32]
+    /// Bind mounts that only the parent can open.
+    let prepared: PreparedMounts
 
     init(
         id: String, spec: Spec, process: ProcessSpec, plan: Plan, cgroups: CgroupSet,
         joins: consuming NamespaceJoins,
         orders: Orders, startSocket: consuming FileDescriptor?, exitRecord: consuming FileDescriptor?,
-        parentsOwn: [Int32]
+        parentsOwn: [Int32], prepared: PreparedMounts
     ) throws(Failure) {
         self.id = id
         self.process = process
@@ -52,6 +54,7 @@ final class Launch {
         self.startSocket = startSocket
         self.exitRecord = exitRecord
         self.parentsOwn = parentsOwn
+        self.prepared = prepared
         let pair = try FileDescriptor.socketPair(type: Int32(SOCK_SEQPACKET.rawValue))
         childEndNumber = pair.0
         childEnd = FileDescriptor(adopting: pair.0)
@@ -76,6 +79,7 @@ final class Launch {
         startSocket = nil
         exitRecord = nil
         parentsOwn = []
+        prepared = PreparedMounts()
         let pair = try FileDescriptor.socketPair(type: Int32(SOCK_SEQPACKET.rawValue))
         childEndNumber = pair.0
         childEnd = FileDescriptor(adopting: pair.0)
@@ -92,7 +96,10 @@ final class Launch {
     }
 
     /// From now on only the child holds its end: its death ends the stream.
-    func closeChildEnd() { childEnd = nil }
+    func closeChildEnd() {
+        childEnd = nil
+        prepared.close()
+    }
 
     /// Whether the report of mrun-init comes back over the conversation (it starts at once), or it is held.
     var startsAtOnce: Bool {
@@ -156,6 +163,9 @@ struct NamespaceJoins: ~Copyable {
     /// A process of mrun in there would show its image, and through its root the host, to whoever may trace it
     /// (CVE-2019-5736): only mrun-init, with the container's root and reduced privileges, is ever seen inside.
     var pidNamespaceToEnter: Int32 { pidNamespace ?? -1 }
+
+    /// Whether a cgroup namespace is among them: file systems of cgroups then begin at its root.
+    var hasCgroupNamespace: Bool { opened.contains { $0.kind == .cgroup } }
 
     /// Enters them all; the mount namespace last, since it changes what paths mean.
     borrowing func enter() throws(Failure) {
