@@ -52,8 +52,15 @@ extension Command {
     private static let bundle = Option.value(
         "bundle", "b", "DIR", .folder, "the bundle (default: the working directory)")
     private static let pidFile = Option.value("pid-file", nil, "FILE", .file, "write the task's pid to FILE")
-    private static var creation: [Option] {
+    private static var attachments: [Option] {
         [
+            .value("console-socket", nil, "SOCKET", .file, "send the terminal's master to a unix socket"),
+            .value("pidfd-socket", nil, "SOCKET", .file, "send a pidfd of the process to a unix socket"),
+            .value("preserve-fds", nil, "N", .anything, "pass N more descriptors, from 3 on (default: 0)"),
+        ]
+    }
+    private static var creation: [Option] {
+        attachments + [
             bundle, pidFile,
             .flag("no-new-keyring", nil, "keep the session keyring of the caller"),
             .flag("init", nil, "keep mrun-init as pid 1: it reaps, forwards signals and records the exit"),
@@ -93,10 +100,11 @@ extension Command {
                 "env", "e", "NAME=VALUE", .anything, repeatable: true, "add a variable to the environment"),
             .value("cwd", nil, "DIR", .anything, "the working directory, as a path in the container"),
             .value("user", "u", "UID[:GID]", .anything, "run as these ids"),
+            .flag("tty", "t", "give the process a terminal"),
             .flag("detach", "d", "return as soon as the process runs"),
             .value("pid-file", nil, "FILE", .file, "write the process's pid to FILE"),
             .flag("no-new-privs", nil, "let the process gain no privileges"),
-        ])
+        ] + attachments)
 
     static let ps = Command(
         "ps", .processes, "list the processes of a container", example: "ps --format json web",

@@ -12,6 +12,8 @@ package struct ProcessSpec: Sendable, Equatable {
     package var noNewPrivileges = false
     /// −1000 to 1000; `nil` leaves what mrun has.
     package var oomScoreAdj: Int?
+    package var terminal = false
+    package var consoleSize: ConsoleSize?
 
     package init(args: [String], cwd: String) {
         self.args = args
@@ -27,10 +29,8 @@ package struct ProcessSpec: Sendable, Equatable {
         rlimits = try c.list("rlimits", RlimitSpec.init)
         noNewPrivileges = try c.optional("noNewPrivileges") { (c) throws(Failure) in try c.bool() } ?? false
         oomScoreAdj = try c.optional("oomScoreAdj") { (c) throws(Failure) in try c.integer() }
-        if try c.optional("terminal", { (c) throws(Failure) in try c.bool() }) == true {
-            throw Failure(
-                .document(at: c.pointer + "/terminal", "a terminal: not supported by this version of mrun"))
-        }
+        terminal = try c.optional("terminal") { (c) throws(Failure) in try c.bool() } ?? false
+        consoleSize = try c.optional("consoleSize", ConsoleSize.init)
         try refuse(c, "apparmorProfile", "AppArmor")
         try refuse(c, "selinuxLabel", "SELinux")
         try refuse(c, "scheduler", "the scheduler policy")
@@ -40,7 +40,8 @@ package struct ProcessSpec: Sendable, Equatable {
 
     package var json: JSON {
         .object([
-            "terminal": false,
+            "terminal": .bool(terminal),
+            "consoleSize": consoleSize?.json,
             "user": user.json,
             "args": .array(args.map(JSON.string)),
             "env": env.isEmpty ? nil : .array(env.map(JSON.string)),

@@ -62,7 +62,7 @@ extension Spec {
         where process.rlimits[..<index].contains(where: { $0.type == limit.type }) {
             found.append(problem("/process/rlimits/\(index)", "\"\(limit.type)\" is given twice"))
         }
-        return found
+        return found + process.terminalProblems()
     }
 
     private func environmentProblems() -> [Failure] {

@@ -16,6 +16,8 @@ package enum Operation: Hashable, Sendable {
     case cgroups(target: String, attributes: MountAttributes)
     case device(DeviceSpec)
     case link(path: String, target: String)
+    /// A new terminal, which is also `/dev/console`; that file may only be made in a root of the container's own.
+    case terminal(makesConsole: Bool)
     case mask(String)
     case readOnly(String)
     case readOnlyRoot

@@ -15,6 +15,8 @@ package enum Planner {
             plan.add(try operation(for: mount, bundle: bundle, at: "/mounts/\(index)"), in: .mounts)
         }
         if !sharesRoot { addDevices(spec, to: &plan) }
+        // After the links, since nothing may be one that was made for it; before the root becomes read-only.
+        if spec.process?.terminal == true { plan.add(.terminal(makesConsole: !sharesRoot), in: .links) }
         for entry in spec.linux.sysctl {
             plan.add(.sysctl(name: entry.name, value: entry.value), in: .sysctls)
         }

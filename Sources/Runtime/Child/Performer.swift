@@ -10,6 +10,8 @@ struct Performer: ~Copyable {
     let cgroups: CgroupSet
     let cgroupNamespace: Bool
     private var root: Root?
+    /// The container's terminal, once it is made.
+    var terminal: Terminal?
 
     init(cgroups: CgroupSet, cgroupNamespace: Bool) {
         self.cgroups = cgroups
@@ -39,6 +41,8 @@ struct Performer: ~Copyable {
             }
         case .device(let device): try make(device)
         case .link(let path, let target): try makeLink(path, target)
+        case .terminal(let makesConsole):
+            try attempting("terminal") { () throws(Failure) in try makeTerminal(makesConsole: makesConsole) }
         case .mask(let path):
             try attempting("mask \"\(path)\"") { () throws(Failure) in try mask(path) }
         case .readOnly(let path):

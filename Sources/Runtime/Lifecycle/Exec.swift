@@ -18,6 +18,10 @@ public struct ExecOptions: Sendable {
     public var noNewPrivileges = false
     /// Where to write the new process' pid.
     public var pidFile: String?
+    /// Whether the process gets a terminal.
+    public var terminal = false
+    /// What the process shares with the caller.
+    public var attachments = AttachmentOptions()
 
     /// Options for a command.
     public init(arguments: [String]) { self.arguments = arguments }
@@ -30,14 +34,16 @@ extension Containers {
     ///
     /// - Throws: a failure with exit status 127 (nothing to execute), 126 (it cannot be executed), or 255.
     public func exec(_ id: String, _ options: ExecOptions, detach: Bool) throws(Failure) -> Int32 {
+        var options = options
+        options.attachments.detaches = detach
         do {
             if detach {
                 _ = try enter(id, options)
                 return 0
             }
             let forwarder = try SignalForwarder()
-            let handle = try enter(id, options)
-            return try forwarder.wait(for: handle).shellStatus
+            let started = try enter(id, options)
+            return try started.attachments.wait(forwarder, for: started.handle, pid: nil).shellStatus
         } catch {
             var failure = error.during("exec failed")
             failure.exitStatus = error.exitStatus ?? 255
@@ -45,7 +51,7 @@ extension Containers {
         }
     }
 
-    private func enter(_ id: String, _ options: ExecOptions) throws(Failure) -> ProcessHandle {
+    private func enter(_ id: String, _ options: ExecOptions) throws(Failure) -> Started {
         // A container that is just being made, paused or deleted is not one to enter.
         _ = try existingLocked(id)
         let folder = try existing(id)
@@ -60,13 +66,15 @@ extension Containers {
         }
         let spec = try folder.configReader().read()
         let process = try Containers.process(of: spec, options)
+        let attachments = try Attachments(options.attachments, for: process)
         let orders = try Orders(for: spec, process, stays: false, newKeyring: true)
         let cgroups = snapshot.record.cgroups
         let launch = try Launch(
             id: id, entering: try NamespaceJoins(of: initProcess, pid: identity.pid), process: process,
             cgroups: cgroups,
             orders: orders)
-        return try launch.execute(options)
+        launch.attachments = attachments
+        return Started(handle: try launch.execute(options), identity: nil, attachments: attachments)
     }
 
     private static func process(of spec: Spec, _ options: ExecOptions) throws(Failure) -> ProcessSpec {
@@ -90,6 +98,10 @@ extension Containers {
         if let user = options.user {
             process.user.uid = user.uid
             process.user.gid = user.gid ?? process.user.gid
+        }
+        process.terminal = options.terminal
+        if process.terminal && !process.env.contains(where: { $0.hasPrefix("TERM=") }) {
+            process.env.append("TERM=xterm")
         }
         process.noNewPrivileges = process.noNewPrivileges || options.noNewPrivileges
         return process
@@ -117,7 +129,15 @@ extension Launch {
         // Our child too, and not reaped by anybody else: its pid means it.
         let handle = ProcessHandle(
             adopting: FileDescriptor(adopting: Int32(try checked("pidfd_open", sys_pidfd_open(pid, 0)))))
-        if let file = options.pidFile { try PidFile.write(pid, to: file) }
+        do throws(Failure) {
+            try attachments?.send(handle, kind: "setns")
+            if let file = options.pidFile { try PidFile.write(pid, to: file) }
+        } catch {
+            // Nobody would know of it.
+            try handle.signal(SIGKILL)
+            _ = try handle.reap()
+            throw error
+        }
         return handle
     }
 }

@@ -32,6 +32,7 @@ final class Launch {
     let exitRecord: FileDescriptor?
     /// Descriptors that the child must not hold on to.
     let parentsOwn: [Int32]
+    var attachments: Attachments?
 
     init(
         id: String, spec: Spec, process: ProcessSpec, plan: Plan, cgroups: CgroupSet,
@@ -200,6 +201,12 @@ struct HalfMade: ~Copyable {
         _ = sys_pidfd_send_signal(pidfd, SIGKILL)
         _ = sys_wait_pidfd(pidfd, 0, &status)
         _ = sys_close(pidfd)
+    }
+
+    /// A second handle on it.
+    borrowing func handle() throws(Failure) -> ProcessHandle {
+        let answer = sys_fcntl(pidfd, F_DUPFD_CLOEXEC, 3)
+        return ProcessHandle(adopting: FileDescriptor(adopting: Int32(try checked("dup", answer))))
     }
 
     /// Whether it has ended by itself.

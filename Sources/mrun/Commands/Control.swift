@@ -47,6 +47,8 @@ enum ExecCommand {
         options.cwd = arguments.value("cwd")
         options.pidFile = arguments.value("pid-file")
         options.noNewPrivileges = arguments.flag("no-new-privs")
+        options.terminal = arguments.flag("tty")
+        options.attachments = try AttachmentArguments.options(invocation, ofContainer: false)
         if let text = arguments.value("user") {
             let user = try UserArgument(text)
             options.user = (uid: user.uid, gid: user.gid)

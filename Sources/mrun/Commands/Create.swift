@@ -21,6 +21,7 @@ enum CreateCommand {
         options.pidFile = invocation.arguments.value("pid-file")
         options.stayingInit = invocation.arguments.flag("init")
         options.newKeyring = !invocation.arguments.flag("no-new-keyring")
+        options.attachments = try AttachmentArguments.options(invocation, ofContainer: true)
         return options
     }
 }
@@ -41,7 +42,8 @@ enum RunCommand {
 /// The command `mrun start`.
 enum StartCommand {
     static func run(_ invocation: Invocation) throws(Failure) -> Int32 {
-        try invocation.containers.start(try invocation.containerID())
+        try invocation.containers.start(
+            try invocation.containerID(), notifySocket: AttachmentArguments.variable("NOTIFY_SOCKET"))
         return 0
     }
 }
