@@ -61,8 +61,15 @@ extension Command {
     private static let config = Option.value(
         "config", "f", "FILE", .file, "the config, as a path in the bundle or absolute (default: config.json)"
     )
-    private static var creation: [Option] {
+    private static var attachments: [Option] {
         [
+            .value("console-socket", nil, "SOCKET", .file, "send the terminal's master to a unix socket"),
+            .value("pidfd-socket", nil, "SOCKET", .file, "send a pidfd of the process to a unix socket"),
+            .value("preserve-fds", nil, "N", .anything, "pass N more descriptors, from 3 on (default: 0)"),
+        ]
+    }
+    private static var creation: [Option] {
+        attachments + [
             bundle, config, pidFile,
             .flag("no-pivot", nil, "move the root instead of pivot_root, for hosts that run from a ramdisk"),
             .flag("no-new-keyring", nil, "keep the session keyring of the caller"),
@@ -104,10 +111,11 @@ extension Command {
                 "env", "e", "NAME=VALUE", .anything, repeatable: true, "add a variable to the environment"),
             .value("cwd", nil, "DIR", .anything, "the working directory, as a path in the container"),
             .value("user", "u", "UID[:GID]", .anything, "run as these ids"),
+            .flag("tty", "t", "give the process a terminal"),
             .flag("detach", "d", "return as soon as the process runs"),
             .value("pid-file", nil, "FILE", .file, "write the process's pid to FILE"),
             .flag("no-new-privs", nil, "let the process gain no privileges"),
-        ] + execProcess)
+        ] + execProcess + attachments)
 
     private static var execProcess: [Option] {
         [

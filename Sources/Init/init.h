@@ -20,6 +20,7 @@ struct init {
     int record;             // the exit record, else -1
     int enter;              // what leads to the pid namespace of the task, else -1
     int proc;               // root of a procfs, for the labels, else -1
+    unsigned preserved;     // how many descriptors from 3 on are the task's
     int partner;            // between a staying init and the child that becomes the task, else -1
     bool is_child;          // this is that child
 };

@@ -6,7 +6,7 @@
 
 #include "init.h"
 
-enum { FIRST_FREE_FD = ORDERS_FD + 1 };
+enum { FIRST_FREE_FD = ORDERS_FD + 1, MOST_PRESERVED = 1 << 20 };
 
 static bool fits(const struct orders *orders, uint64_t offset, uint64_t count, uint64_t size, uint64_t alignment)
 {
@@ -16,11 +16,16 @@ static bool fits(const struct orders *orders, uint64_t offset, uint64_t count, u
 
 static bool are_descriptors(const struct orders *orders)
 {
-    const int32_t all[] = {orders->start_fd, orders->report_fd, orders->record_fd, orders->enter_fd};
+    const int32_t all[] = {
+        orders->start_fd, orders->report_fd, orders->record_fd, orders->enter_fd, orders->preserved_fd,
+    };
+    const int32_t first = FIRST_FREE_FD + (int32_t)orders->preserved;
+    if ((orders->preserved > 0) != (orders->preserved_fd >= 0))
+        return false;
     for (unsigned i = 0; i < sizeof all / sizeof all[0]; i++) {
         if (all[i] == -1)
             continue;
-        if (all[i] < FIRST_FREE_FD)
+        if (all[i] < first)
             return false;
         for (unsigned other = 0; other < i; other++)
             if (all[other] == all[i])
@@ -34,7 +39,8 @@ static bool is_header(const struct orders *orders, uint64_t length)
     const uint32_t known = ORDERS_STAY | ORDERS_SUBREAPER | ORDERS_NO_NEW_PRIVS | ORDERS_CAPABILITIES
         | ORDERS_SESSION_KEYRING | ORDERS_SETGROUPS | ORDERS_SECCOMP;
     return orders->magic == ORDERS_MAGIC && orders->size == length && (orders->flags & ~known) == 0
-        && orders->umask <= 0777 && orders->preserved == 0 && are_descriptors(orders)
+        && orders->umask <= 0777 && orders->preserved <= MOST_PRESERVED && orders->reserved == 0
+        && are_descriptors(orders)
         // Who enters neither waits nor stays: the container has an init already.
         && (orders->enter_fd == -1 || (orders->start_fd == -1 && !(orders->flags & ORDERS_STAY)));
 }
@@ -104,7 +110,7 @@ static bool are_attributes(const struct orders *orders, uint64_t end)
     if (!(attributes->given & ORDERS_LABELS))
         return attributes->label_count == 0 && attributes->proc_fd == -1;
     const int fd = attributes->proc_fd;
-    return fd >= FIRST_FREE_FD && fd != orders->start_fd && fd != orders->report_fd && fd != orders->record_fd
+    return fd >= FIRST_FREE_FD + (int)orders->preserved && fd != orders->preserved_fd && fd != orders->start_fd && fd != orders->report_fd && fd != orders->record_fd
         && fd != orders->enter_fd && are_labels(orders, attributes, end);
 }
 
@@ -149,6 +155,7 @@ void take_orders(struct init *init)
     init->report = init->orders->report_fd;
     init->record = init->orders->record_fd;
     init->enter = init->orders->enter_fd;
+    init->preserved = init->orders->preserved;
     if (!is_body(init->orders))
         give_up(init, ORDERS_STEP_ORDERS, -EINVAL, 0);
     if (init->orders->attributes_offset != 0)

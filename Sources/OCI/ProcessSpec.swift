@@ -20,6 +20,8 @@ package struct ProcessSpec: Sendable, Equatable {
     package var apparmorProfile: String?
     /// The SELinux label of the task; never empty.
     package var selinuxLabel: String?
+    package var terminal = false
+    package var consoleSize: ConsoleSize?
 
     package init(args: [String], cwd: String) {
         self.args = args
@@ -35,10 +37,8 @@ package struct ProcessSpec: Sendable, Equatable {
         rlimits = try c.list("rlimits", RlimitSpec.init)
         noNewPrivileges = try c.optional("noNewPrivileges") { (c) throws(Failure) in try c.bool() } ?? false
         oomScoreAdj = try c.optional("oomScoreAdj") { (c) throws(Failure) in try c.integer() }
-        if try c.optional("terminal", { (c) throws(Failure) in try c.bool() }) == true {
-            throw Failure(
-                .document(at: c.pointer + "/terminal", "a terminal: not supported by this version of mrun"))
-        }
+        terminal = try c.optional("terminal") { (c) throws(Failure) in try c.bool() } ?? false
+        if let member = try c.member("consoleSize") { consoleSize = try ConsoleSize(member) }
         if let member = try c.member("scheduler") { scheduler = try SchedulerSpec(member) }
         if let member = try c.member("ioPriority") { ioPriority = try IOPrioritySpec(member) }
         if let member = try c.member("execCPUAffinity") { execCPUAffinity = try CPUAffinitySpec(member) }
@@ -53,7 +53,8 @@ package struct ProcessSpec: Sendable, Equatable {
 
     package var json: JSON {
         .object([
-            "terminal": false,
+            "terminal": .bool(terminal),
+            "consoleSize": consoleSize?.json,
             "user": user.json,
             "args": .array(args.map(JSON.string)),
             "env": env.isEmpty ? nil : .array(env.map(JSON.string)),

@@ -30,6 +30,6 @@ extension ProcessSpec {
             default: break
             }
         }
-        return found
+        return found + terminalProblems(at: pointer)
     }
 }

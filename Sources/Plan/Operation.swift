@@ -19,6 +19,8 @@ package enum Operation: Hashable, Sendable {
     case link(path: String, target: String)
     /// The task's working directory, made where it is missing.
     case workingDirectory(String)
+    /// A new terminal, which is also `/dev/console`; that file may only be made in a root of the container's own.
+    case terminal(makesConsole: Bool)
     case mask(String)
     case readOnly(String)
     /// The file systems that were to be read-only once everything in them was made.

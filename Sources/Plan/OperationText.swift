@@ -23,6 +23,7 @@ extension Operation {
         case .mask(let path): "mask \(path)"
         case .readOnly(let path): "make \(path) read-only"
         case .workingDirectory(let path): "make the working directory \(path) where it is missing"
+        case .terminal(let makesConsole): makesConsole ? "a terminal, also as /dev/console" : "a terminal"
         case .readOnlyMounts: "make read-only what was left writable so far"
         case .readOnlyRoot: "make the root read-only"
         case .sysctl(let name, let value): "sysctl \(name) = \(value)"

@@ -19,6 +19,8 @@ package enum Planner {
         if let cwd = spec.process?.cwd, cwd != "/", !sharesRoot {
             plan.add(.workingDirectory(cwd), in: .workingDirectory)
         }
+        // After the links, since nothing may be one that was made for it; before the root becomes read-only.
+        if spec.process?.terminal == true { plan.add(.terminal(makesConsole: !sharesRoot), in: .links) }
         for entry in spec.linux.sysctl {
             plan.add(.sysctl(name: entry.name, value: entry.value), in: .sysctls)
         }

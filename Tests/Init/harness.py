@@ -41,13 +41,13 @@ STEPS = [
 
 START_FD, REPORT_FD, RECORD_FD, ENTER_FD, PROC_FD = 10, 11, 12, 13, 14
 
-HEADER = struct.Struct("<4I 2I 2I 5Q Q Q 2Q 2I 3I I 4i Q")
+HEADER = struct.Struct("<4I 2I 2I 5Q Q Q 2Q 2I 3I I 5i I Q")
 FIELDS = [
     "magic", "size", "flags", "umask", "uid", "gid", "group_count", "groups_offset",
     "bounding", "effective", "permitted", "inheritable", "ambient",
     "executable_offset", "cwd_offset", "argv_offset", "envp_offset",
     "rlimit_count", "rlimits_offset", "seccomp_count", "seccomp_offset", "seccomp_flags", "preserved",
-    "start_fd", "report_fd", "record_fd", "enter_fd", "attributes_offset",
+    "start_fd", "report_fd", "record_fd", "enter_fd", "preserved_fd", "reserved", "attributes_offset",
 ]
 
 PERSONALITY, SCHEDULER, IO_PRIORITY, MEMORY_POLICY, AFFINITY, LABELS = (1 << n for n in range(6))
@@ -81,7 +81,7 @@ def orders(argv, executable=None, env=("PATH=/usr/bin:/bin",), cwd="/", flags=0,
     """One block, as the Runtime writes it; `labels` are (file, text, label)."""
     values = dict.fromkeys(FIELDS, 0)
     values.update(magic=0x3149524D, flags=flags, umask=0o22, start_fd=-1, report_fd=-1, record_fd=-1,
-                  enter_fd=-1)
+                  enter_fd=-1, preserved_fd=-1)
     if program:
         values["flags"] |= SECCOMP
     body = bytearray()

@@ -76,13 +76,17 @@ struct orders {
     uint64_t argv_offset, envp_offset;  // uint64_t[], zero-terminated
     uint32_t rlimit_count, rlimits_offset;  // struct orders_rlimit[]
     uint32_t seccomp_count, seccomp_offset, seccomp_flags;  // struct sock_filter[]; flags of seccomp(2)
-    uint32_t preserved;  // reserved for --preserve-fds: 0 for now
+    // How many descriptors of the caller the task gets, as 3, 4, …: all but the first are in their places, and that one,
+    // whose place the orders take, is at preserved_fd (-1 where there are none). Our own are above them all.
+    uint32_t preserved;
     int32_t start_fd;   // listening SOCK_SEQPACKET socket to be held on, or -1: start at once
     int32_t report_fd;  // where to report when start_fd is -1, or -1
     int32_t record_fd;  // exit record, opened for appending, or -1
     // pidfd of a process whose pid namespace the task is born in, or that namespace itself, or -1. With it neither
     // ORDERS_STAY nor start_fd.
     int32_t enter_fd;
+    int32_t preserved_fd;
+    uint32_t reserved;  // 0: the size is a multiple of eight
     uint64_t attributes_offset;  // struct orders_attributes, or 0: none of them
 };
 

@@ -18,6 +18,8 @@ struct Orders {
     var record: Int32 = -1
     var enter: Int32 = -1
     var attributes: TaskAttributes?
+    /// The caller's descriptors for the task, and where the first of them is.
+    var preserved: (count: UInt32, first: Int32) = (0, -1)
 
     /// The orders for a process of a container; with `stays`, mrun-init stays as the container's init.
     ///
@@ -84,6 +86,8 @@ struct Orders {
         header.report_fd = report
         header.record_fd = record
         header.enter_fd = enter
+        header.preserved = preserved.count
+        header.preserved_fd = preserved.first
         header.size = UInt32(MemoryLayout<orders>.size + tail.bytes.count)
         return withUnsafeBytes(of: &header) { [UInt8]($0) } + tail.bytes
     }

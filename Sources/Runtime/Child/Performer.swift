@@ -17,6 +17,8 @@ struct Performer: ~Copyable {
     /// What lies over masked folders and files, once there was one.
     private var folderMask = Cover()
     private var fileMask = Cover()
+    /// The container's terminal, once it is made.
+    var terminal: Terminal?
 
     init(cgroups: CgroupSet, cgroupNamespace: Bool, prepared: PreparedMounts) {
         self.cgroups = cgroups
@@ -53,6 +55,8 @@ struct Performer: ~Copyable {
             try attempting("chdir to cwd (\"\(path)\") set in config.json") { () throws(Failure) in
                 try inRoot { (root) throws(Failure) in _ = try root.mountPoint(path, directory: true) }
             }
+        case .terminal(let makesConsole):
+            try attempting("terminal") { () throws(Failure) in try makeTerminal(makesConsole: makesConsole) }
         case .mask(let path):
             try attempting("mask \"\(path)\"") { () throws(Failure) in try mask(path) }
         case .readOnly(let path):

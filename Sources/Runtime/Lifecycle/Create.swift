@@ -20,6 +20,8 @@ public struct CreateOptions: Sendable {
     public var config = "config.json"
     /// Move the root instead of pivot_root(2), which the root of a ramdisk does not allow.
     public var movesRoot = false
+    /// What the task shares with the caller.
+    public var attachments = AttachmentOptions()
 
     /// Options for a bundle.
     public init(bundle: String) { self.bundle = bundle }
@@ -45,6 +47,7 @@ extension Containers {
 struct Started: ~Copyable {
     let handle: ProcessHandle
     let identity: ProcessIdentity?
+    let attachments: Attachments
 }
 
 /// A config that has been read and found in order, with what the host adds to it.
@@ -95,6 +98,7 @@ struct Creation: ~Copyable {
     private let manager: CgroupManager
     private var hasCgroups = false
     private let launch: Launch
+    private let attachments: Attachments
 
     var notices: [String] { launch.orders.capabilities?.notices ?? [] }
 
@@ -105,13 +109,18 @@ struct Creation: ~Copyable {
         let spec = bundle.spec
         try Creation.refuseFolders()
         let stays = options.stayingInit || spec.annotation(Meaning.stayingInit) == "true"
-        let plan = try Planner.plan(
+        let attachments = try Attachments(options.attachments, for: bundle.process)
+        let process = attachments.amended(bundle.process)
+        var plan = try Planner.plan(
             for: spec, rootfs: bundle.rootfs, bundle: bundle.path, movesRoot: options.movesRoot)
+        if attachments.notify != nil {
+            let folder = store.root + "/" + id + "/" + ContainerFolder.Name.notify
+            plan.add(.notifyFolder(from: folder), in: .mounts)
+        }
         try MountLabel.check(spec.linux.mountLabel)
         let prepared = try PreparedMounts(for: plan)
         let orders = try Orders(
-            for: spec, bundle.process, stays: stays, newKeyring: options.newKeyring,
-            filters: SeccompCache(store: store))
+            for: spec, process, stays: stays, newKeyring: options.newKeyring, filters: SeccompCache(store: store))
         let joins = try NamespaceJoins(of: spec)
         let cgroups = try CgroupSet.plan(
             path: spec.linux.cgroupsPath ?? id, controllers: Creation.controllers(spec),
@@ -125,8 +134,12 @@ struct Creation: ~Copyable {
         let folder = try store.make(id)
         do {
             try folder.write(record)
+            if let notify = attachments.notify {
+                try folder.makeNotifyFolder()
+                if startsAtOnce { _ = try notify.listen(in: folder) }
+            }
             launch = try Launch(
-                id: id, spec: spec, process: bundle.process, plan: plan, cgroups: cgroups, joins: joins,
+                id: id, spec: spec, process: process, plan: plan, cgroups: cgroups, joins: joins,
                 orders: orders, startSocket: startsAtOnce ? nil : try Creation.startSocket(in: folder),
                 exitRecord: stays ? try folder.makeAppendable(ContainerFolder.Name.exit) : nil,
                 parentsOwn: folder.descriptors, prepared: prepared)
@@ -134,6 +147,8 @@ struct Creation: ~Copyable {
             try folder.remove()
             throw error
         }
+        launch.attachments = attachments
+        self.attachments = attachments
         self.bundle = bundle
         self.folder = folder
         self.record = record
@@ -171,7 +186,7 @@ struct Creation: ~Copyable {
     /// Makes the container; when anything fails, all that was made is taken back.
     consuming func carryOut(_ options: CreateOptions) throws(Failure) -> Started {
         do {
-            return Started(handle: try make(options), identity: record.process)
+            return Started(handle: try make(options), identity: record.process, attachments: attachments)
         } catch {
             // The child is dead by now: it died with its value on the way here.
             do throws(Failure) {
@@ -245,6 +260,7 @@ struct Creation: ~Copyable {
             // Its end of the stream closes when it waits, and when it dies.
             if try half.hasEnded() { throw try died() }
         }
+        try attachments.send(try half.handle(), kind: "standard")
         return half.letGo()
     }
 

@@ -31,6 +31,10 @@ public struct ExecOptions: Sendable {
     public var ignorePaused = false
     /// Where to write the new process' pid.
     public var pidFile: String?
+    /// Whether the process gets a terminal.
+    public var terminal = false
+    /// What the process shares with the caller.
+    public var attachments = AttachmentOptions()
 
     /// Options for a command.
     public init(arguments: [String]) { self.arguments = arguments }
@@ -43,14 +47,16 @@ extension Containers {
     ///
     /// - Throws: a failure with exit status 127 (nothing to execute), 126 (it cannot be executed), or 255.
     public func exec(_ id: String, _ options: ExecOptions, detach: Bool) throws(Failure) -> Int32 {
+        var options = options
+        options.attachments.detaches = detach
         do {
             if detach {
                 _ = try enter(id, options)
                 return 0
             }
             let forwarder = try SignalForwarder()
-            let handle = try enter(id, options)
-            return try forwarder.wait(for: handle).shellStatus
+            let started = try enter(id, options)
+            return try started.attachments.wait(forwarder, for: started.handle, pid: nil).shellStatus
         } catch {
             var failure = error.during("exec failed")
             failure.exitStatus = error.exitStatus ?? 255
@@ -58,7 +64,7 @@ extension Containers {
         }
     }
 
-    private func enter(_ id: String, _ options: ExecOptions) throws(Failure) -> ProcessHandle {
+    private func enter(_ id: String, _ options: ExecOptions) throws(Failure) -> Started {
         // A container that is just being made, paused or deleted is not one to enter.
         _ = try existingLocked(id)
         let folder = try existing(id)
@@ -75,15 +81,18 @@ extension Containers {
         }
         let spec = try folder.configReader().read()
         let process = try ExecProcess(options, in: spec)
+        let attachments = try Attachments(options.attachments, for: process.spec)
         let orders = try process.orders(in: spec, filters: SeccompCache(store: store))
         tell(orders.capabilities?.notices ?? [])
         let launch = try Launch(
             id: id, entering: try NamespaceJoins(of: initProcess, pid: identity.pid), process: process.spec,
             cgroups: try snapshot.record.cgroups.below(options.cgroups), orders: orders)
-        return try launch.execute(options, besides: options.cgroups.isEmpty ? identity.pid : nil) {
+        launch.attachments = attachments
+        let handle = try launch.execute(options, besides: options.cgroups.isEmpty ? identity.pid : nil) {
             () throws(Failure) in
             try SeccompListener(spec, snapshot.record, snapshot.status)
         }
+        return Started(handle: handle, identity: nil, attachments: attachments)
     }
 }
 
@@ -113,7 +122,15 @@ extension Launch {
         // Our child too, and not reaped by anybody else: its pid means it.
         let handle = ProcessHandle(
             adopting: FileDescriptor(adopting: Int32(try checked("pidfd_open", sys_pidfd_open(pid, 0)))))
-        if let file = options.pidFile { try PidFile.write(pid, to: file) }
+        do throws(Failure) {
+            try attachments?.send(handle, kind: "setns")
+            if let file = options.pidFile { try PidFile.write(pid, to: file) }
+        } catch {
+            // Nobody would know of it.
+            try handle.signal(SIGKILL)
+            _ = try handle.reap()
+            throw error
+        }
         return handle
     }
 }

@@ -92,6 +92,10 @@ struct ExecProcess {
             process.user.gid = user.gid ?? process.user.gid
         }
         process.user.additionalGids += options.additionalGroups
+        process.terminal = options.terminal
+        if process.terminal && !process.env.contains(where: { $0.hasPrefix("TERM=") }) {
+            process.env.append("TERM=xterm")
+        }
         process.noNewPrivileges = process.noNewPrivileges || options.noNewPrivileges
         if !options.capabilities.isEmpty { try add(options.capabilities, to: &process) }
         if let profile = options.apparmorProfile, !profile.isEmpty { process.apparmorProfile = profile }

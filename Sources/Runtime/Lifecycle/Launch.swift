@@ -34,6 +34,7 @@ final class Launch {
     let parentsOwn: [Int32]
     /// Bind mounts that only the parent can open.
     let prepared: PreparedMounts
+    var attachments: Attachments?
 
     init(
         id: String, spec: Spec, process: ProcessSpec, plan: Plan, cgroups: CgroupSet,
@@ -210,6 +211,12 @@ struct HalfMade: ~Copyable {
         _ = sys_pidfd_send_signal(pidfd, SIGKILL)
         _ = sys_wait_pidfd(pidfd, 0, &status)
         _ = sys_close(pidfd)
+    }
+
+    /// A second handle on it.
+    borrowing func handle() throws(Failure) -> ProcessHandle {
+        let answer = sys_fcntl(pidfd, F_DUPFD_CLOEXEC, 3)
+        return ProcessHandle(adopting: FileDescriptor(adopting: Int32(try checked("dup", answer))))
     }
 
     /// Whether it has ended by itself.

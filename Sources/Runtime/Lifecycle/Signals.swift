@@ -4,7 +4,20 @@ public import Kernel
 
 extension Containers {
     /// Starts the task of a created container, and waits until it really runs.
-    public func start(_ id: String) throws(Failure) {
+    ///
+    /// With `notifySocket`, as `NOTIFY_SOCKET` names it, until the task tells that it is ready or ends.
+    public func start(_ id: String, notifySocket: String? = nil) throws(Failure) {
+        guard let notifySocket else { return try release(id, nil) }
+        let notify = try NotifyProxy(to: notifySocket)
+        guard let identity = try existing(id).record()?.process, let handle = try identity.open() else {
+            return try release(id, nil)
+        }
+        try release(id, notify)
+        try notify.wait(for: handle, pid: identity.pid)
+    }
+
+    /// The locked part of `start`.
+    private func release(_ id: String, _ notify: NotifyProxy?) throws(Failure) {
         let folder = try existingLocked(id)
         let snapshot = try snapshot(of: folder)
         switch snapshot.status {
@@ -14,6 +27,7 @@ extension Containers {
         case .stopped: throw .refused("cannot start a container that has stopped")
         case .creating: throw .refused("cannot start a container that is being created")
         }
+        if let notify { _ = try notify.listen(in: folder) }
         let socket = try StartSocket(connecting: folder)
         do {
             try socket.start(folder, snapshot.record)

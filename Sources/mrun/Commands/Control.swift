@@ -68,6 +68,8 @@ enum ExecCommand {
         options.capabilities = arguments.values("cap")
         options.apparmorProfile = arguments.value("apparmor")
         options.selinuxLabel = arguments.value("process-label")
+        options.terminal = arguments.flag("tty")
+        options.attachments = try AttachmentArguments.options(invocation, ofContainer: false)
         if let text = arguments.value("user") {
             let user = try UserArgument(text)
             options.user = (uid: user.uid, gid: user.gid)
