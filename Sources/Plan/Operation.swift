@@ -20,6 +20,8 @@ package enum Operation: Hashable, Sendable {
     case readOnly(String)
     case readOnlyRoot
     case sysctl(name: String, value: String)
+    /// Everything is mounted, and may still be written: the hooks of `create` have their turn.
+    case hooks
     case pivot
     /// What the container's own mounts pass on, once it lives in its root.
     case rootPropagation(MountPropagation)
@@ -58,6 +60,8 @@ package enum Phase: Int, CaseIterable, Sendable {
     case links
     /// While /proc/sys may still be written.
     case sysctls
+    /// Before the root is made read-only: they may add to it.
+    case hooks
     /// After everything that makes files in the tree.
     case masks
     case readOnly

@@ -12,9 +12,16 @@ internal import OCI
 /// one container.
 public struct Containers: Sendable {
     let store: Store
+    /// Hears of what went wrong without being a failure.
+    let warn: @Sendable (String) -> Void
 
     /// The containers whose state lies in `root`, an absolute path.
-    public init(root: String) { store = Store(root: root) }
+    ///
+    /// `warn` is told what went wrong without being a failure: a hook of poststop.
+    public init(root: String, warn: @escaping @Sendable (String) -> Void = { _ in }) {
+        store = Store(root: root)
+        self.warn = warn
+    }
 
     /// The ids of all containers, sorted, also of damaged ones.
     public func ids() throws(Failure) -> [String] { try store.ids() }

@@ -17,6 +17,8 @@ struct Orders {
     var report: Int32 = -1
     var record: Int32 = -1
     var enter: Int32 = -1
+    var hooks: [HookSpec] = []
+    var hookState = ""
 
     /// The orders for a process of a container; with `stays`, mrun-init stays as the container's init.
     init(for spec: Spec, _ process: ProcessSpec, stays: Bool, newKeyring: Bool) throws(Failure) {
@@ -75,6 +77,11 @@ struct Orders {
         header.report_fd = report
         header.record_fd = record
         header.enter_fd = enter
+        if !hooks.isEmpty {
+            header.hook_count = UInt32(hooks.count)
+            header.hooks_offset = UInt32(tail.append(hooks.map { $0.orders(&tail) }))
+            header.hook_state_offset = tail.append(hookState)
+        }
         header.size = UInt32(MemoryLayout<orders>.size + tail.bytes.count)
         return withUnsafeBytes(of: &header) { [UInt8]($0) } + tail.bytes
     }
@@ -113,6 +120,14 @@ private struct Tail {
     }
 }
 
+extension HookSpec {
+    fileprivate func orders(_ tail: inout Tail) -> orders_hook {
+        orders_hook(
+            path_offset: tail.append(path), argv_offset: tail.append(table: args),
+            envp_offset: tail.append(table: env), timeout: timeout ?? 0, reserved: 0)
+    }
+}
+
 /// What mrun-init says about its work: fixed frames, see `orders.h`.
 struct InitReport {
     /// Reads frames until the end of the stream, at which the task runs.
@@ -123,12 +138,12 @@ struct InitReport {
     /// - Throws: the failure that mrun-init met, in words; or that it died.
     @discardableResult
     static func read(
-        from connection: Conversation,
+        from connection: Conversation, hooks: ContainerHooks? = nil,
         about task: () throws(Failure) -> (executable: String, process: ProcessSpec)
     ) throws(Failure) -> Int32? {
         var released = false
         var pid: Int32?
-        while let report = try next(from: connection) {
+        while let report = try next(from: connection, hooks) {
             guard report.error == 0 else {
                 let task = try task()
                 throw failure(report, executable: task.executable, process: task.process)
@@ -150,10 +165,16 @@ struct InitReport {
         }
     }
 
-    private static func next(from connection: Conversation) throws(Failure) -> orders_report? {
+    private static func next(
+        from connection: Conversation, _ hooks: ContainerHooks? = nil
+    ) throws(Failure) -> orders_report? {
         let frame = try connection.next()
         guard frame.count >= MemoryLayout<orders_report>.size else { return nil }
-        return frame.withUnsafeBytes { $0.loadUnaligned(as: orders_report.self) }
+        let report = frame.withUnsafeBytes { $0.loadUnaligned(as: orders_report.self) }
+        if report.step == UInt32(ORDERS_STEP_HOOK.rawValue), let hooks {
+            throw hooks.failure(frame, Int(report.detail))
+        }
+        return report
     }
 
     private static func failure(

@@ -46,6 +46,7 @@ struct Performer: ~Copyable {
         case .readOnlyRoot: try makeRootReadOnly()
         case .sysctl(let name, let value): try TrustedProc().write(value, to: Performer.sysctlPath(name))
         case .pivot: try pivot()
+        case .hooks: break  // the child's affair, and its parent's
         case .hostname(let name):
             try checked("sethostname \"\(name)\"", sys_sethostname(name, name.utf8.count))
         case .domainname(let name):

@@ -25,13 +25,15 @@ extension Containers {
     /// Creates a container: everything up to the task itself, which waits for `start`.
     public func create(_ id: String, _ options: CreateOptions) throws(Failure) {
         let creation = try Creation(id, options, store: store, startsAtOnce: false)
-        _ = try creation.carryOut(options)
+        _ = try creation.carryOut(options, warn)
     }
 
     /// Creates a container and starts its task at once.
     func createAndStart(_ id: String, _ options: CreateOptions) throws(Failure) -> Started {
         let creation = try Creation(id, options, store: store, startsAtOnce: true)
-        return try creation.carryOut(options)
+        let started = try creation.carryOut(options, warn)
+        if let hooks = started.hooks { try finishStart(id, hooks, of: started.identity) }
+        return started
     }
 }
 
@@ -39,6 +41,7 @@ extension Containers {
 struct Started: ~Copyable {
     let handle: ProcessHandle
     let identity: ProcessIdentity?
+    let hooks: ContainerHooks?
 }
 
 /// A config that has been read and found in order, with what the host adds to it.
@@ -116,7 +119,7 @@ private struct Creation: ~Copyable {
                 id: id, spec: spec, process: bundle.process, plan: plan, cgroups: cgroups, joins: joins,
                 orders: orders, startSocket: startsAtOnce ? nil : try Creation.startSocket(in: folder),
                 exitRecord: stays ? try folder.makeAppendable(ContainerFolder.Name.exit) : nil,
-                parentsOwn: folder.descriptors)
+                parentsOwn: folder.descriptors, hooks: ContainerHooks(spec, record))
         } catch {
             try folder.remove()
             throw error
@@ -156,13 +159,15 @@ private struct Creation: ~Copyable {
     }
 
     /// Makes the container; when anything fails, all that was made is taken back.
-    consuming func carryOut(_ options: CreateOptions) throws(Failure) -> Started {
+    consuming func carryOut(
+        _ options: CreateOptions, _ warn: (String) -> Void
+    ) throws(Failure) -> Started {
         do {
-            return Started(handle: try make(options), identity: record.process)
+            return Started(handle: try make(options), identity: record.process, hooks: launch.hooks)
         } catch {
             // The child is dead by now: it died with its value on the way here.
             do throws(Failure) {
-                try takeBack()
+                try takeBack(warn)
             } catch let leftover {
                 throw error.during("cleaning up was not possible either (\(leftover.message))")
             }
@@ -170,12 +175,13 @@ private struct Creation: ~Copyable {
         }
     }
 
-    private func takeBack() throws(Failure) {
+    private func takeBack(_ warn: (String) -> Void) throws(Failure) {
         // Cgroups that were refused to us, because others live in them, are none of ours.
         if hasCgroups {
             try manager.killAll(Deadline(milliseconds: 10_000))
             try manager.remove()
         }
+        launch.hooks?.runPoststop(warn)
         try folder.remove()
     }
 
@@ -198,11 +204,31 @@ private struct Creation: ~Copyable {
         if let score = bundle.process.oomScoreAdj {
             try Files.write(String(score), to: "/proc/\(half.pid)/oom_score_adj")
         }
+        if let hooks = launch.hooks { try run(hooks, half) }
         // Whoever reads this before all is made is kept waiting by the lock.
         record.phase = .created
         try folder.write(record)
         if let file = options.pidFile { try PidFile.write(half.pid, to: file) }
         return try letGo(half)
+    }
+
+    /// The hooks of `create`, which may take long: before them, all that `delete` needs is written down.
+    private func run(_ hooks: ContainerHooks, _ half: borrowing HalfMade) throws(Failure) {
+        try writeNotes()
+        try folder.write(record)
+        guard hooks.spec.areInCreate else { return }
+        let child = Conversation(socket: launch.parentEnd.raw)
+        try child.say(.proceed)
+        guard try child.hear() == .ready else { throw try died() }
+        try hooks.run(.prestart, pid: half.pid)
+        try hooks.run(.createRuntime, pid: half.pid)
+        try child.say(.hooked)
+        guard try child.hear() == .hooked else { throw try died() }
+    }
+
+    private func writeNotes() throws(Failure) {
+        try folder.note(record.cgroups)
+        try folder.write(ContainerFolder.Name.config, String(decoding: bundle.configText, as: UTF8.self))
     }
 
     private mutating func makeCgroups() throws(Failure) {
@@ -213,14 +239,13 @@ private struct Creation: ~Copyable {
     /// The parent's side of the conversation, see `Word`.
     private func letGo(_ half: consuming HalfMade) throws(Failure) -> ProcessHandle {
         let child = Conversation(socket: launch.parentEnd.raw)
-        try child.say(.proceed)
+        if launch.hooks?.spec.areInCreate != true { try child.say(.proceed) }
         // Nobody needs these before the container is there, and the child is still busy.
-        try folder.note(record.cgroups)
-        try folder.write(ContainerFolder.Name.config, String(decoding: bundle.configText, as: UTF8.self))
+        if launch.hooks == nil { try writeNotes() }
         if launch.startsAtOnce {
             let name = launch.executable ?? bundle.process.args[0]
             let process = bundle.process
-            try InitReport.read(from: child) { () throws(Failure) in (name, process) }
+            try InitReport.read(from: child, hooks: launch.hooks) { () throws(Failure) in (name, process) }
         } else {
             try InitReport.readHeld(from: child, process: bundle.process)
             // Its end of the stream closes when it waits, and when it dies.

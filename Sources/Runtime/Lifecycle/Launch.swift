@@ -32,14 +32,16 @@ final class Launch {
     let exitRecord: FileDescriptor?
     /// Descriptors that the child must not hold on to.
     let parentsOwn: [Int32]
+    let hooks: ContainerHooks?
 
     init(
         id: String, spec: Spec, process: ProcessSpec, plan: Plan, cgroups: CgroupSet,
         joins: consuming NamespaceJoins,
         orders: Orders, startSocket: consuming FileDescriptor?, exitRecord: consuming FileDescriptor?,
-        parentsOwn: [Int32]
+        parentsOwn: [Int32], hooks: ContainerHooks?
     ) throws(Failure) {
         self.id = id
+        self.hooks = hooks
         self.process = process
         executable = spec.annotation(Meaning.executable)
         operations = plan.ordered
@@ -76,6 +78,7 @@ final class Launch {
         startSocket = nil
         exitRecord = nil
         parentsOwn = []
+        hooks = nil
         let pair = try FileDescriptor.socketPair(type: Int32(SOCK_SEQPACKET.rawValue))
         childEndNumber = pair.0
         childEnd = FileDescriptor(adopting: pair.0)

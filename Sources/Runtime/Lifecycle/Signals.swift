@@ -5,6 +5,19 @@ public import Kernel
 extension Containers {
     /// Starts the task of a created container, and waits until it really runs.
     public func start(_ id: String) throws(Failure) {
+        var hooks: ContainerHooks?
+        var process: ProcessIdentity?
+        do throws(Failure) { try release(id, &hooks, &process) } catch {
+            if error.isOf(.startContainer) { try giveUp(id, process, after: error) }
+            throw error
+        }
+        // Without the lock: other commands need not wait for these.
+        if let hooks { try finishStart(id, hooks, of: process) }
+    }
+
+    private func release(
+        _ id: String, _ hooks: inout ContainerHooks?, _ process: inout ProcessIdentity?
+    ) throws(Failure) {
         let folder = try existingLocked(id)
         let snapshot = try snapshot(of: folder)
         switch snapshot.status {
@@ -14,9 +27,11 @@ extension Containers {
         case .stopped: throw .refused("cannot start a container that has stopped")
         case .creating: throw .refused("cannot start a container that is being created")
         }
+        process = snapshot.record.process
+        if snapshot.record.hooks { hooks = try ContainerHooks(of: snapshot.record, folder) }
         let socket = try StartSocket(connecting: folder)
         do {
-            try socket.start(folder)
+            try socket.start(folder, hooks)
         } catch {
             try folder.unlink(ContainerFolder.Name.startSocket)
             throw error

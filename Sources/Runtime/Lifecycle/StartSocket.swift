@@ -17,10 +17,10 @@ struct StartSocket: ~Copyable {
     }
 
     /// Lets the task go and waits until it has been executed.
-    borrowing func start(_ folder: borrowing ContainerFolder) throws(Failure) {
+    borrowing func start(_ folder: borrowing ContainerFolder, _ hooks: ContainerHooks?) throws(Failure) {
         try socket.write("S")
         let config = folder.configReader()
-        try InitReport.read(from: Conversation(socket: socket.raw)) { () throws(Failure) in
+        try InitReport.read(from: Conversation(socket: socket.raw), hooks: hooks) { () throws(Failure) in
             let spec = try config.read()
             let process = spec.process ?? ProcessSpec(args: [], cwd: "/")
             return (spec.annotation(Meaning.executable) ?? process.args.first ?? "", process)

@@ -4,7 +4,10 @@ internal import Runtime
 
 extension Invocation {
     /// The containers of the state root that was asked for.
-    var containers: Containers { Containers(root: settings.root) }
+    var containers: Containers {
+        let log = log
+        return Containers(root: settings.root) { log.write(.warning, $0) }
+    }
 
     /// The first positional argument, as the id of a container.
     func containerID() throws(Failure) -> String { try ContainerID(arguments.positionals[0]).text }
