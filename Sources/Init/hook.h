@@ -24,7 +24,7 @@ enum { MEMFD_NEVER_EXECUTED = 0x08, HOOK_CHUNK = 4096, HOOK_DRAIN = 16 };
 #define HOOK_GRACE (5 * HOOK_SECOND)  // in which what was killed must be gone
 
 struct hook {
-    const char *path, *cwd;  // cwd: NULL for the caller's
+    const char *path, *cwd;  // cwd: "/" where it is gone; NULL for the caller's
     char **argv, **envp;
     const char *state;               // what it reads on standard input
     uint32_t timeout;                // seconds; 0: none
@@ -94,8 +94,8 @@ static inline _Noreturn void hook_become(const struct hook *hook, int parent, co
         result = call(dup3, files[number], number, 0);
     if (result >= 0)
         result = call(close_range, 3, ~0u, CLOSE_RANGE_CLOEXEC);
-    if (result >= 0 && hook->cwd)
-        result = call(chdir, hook->cwd);
+    if (hook->cwd && call(chdir, hook->cwd) < 0)
+        call(chdir, "/");
     call(rt_sigprocmask, SIG_SETMASK, &no_signals, NULL, sizeof no_signals);
     if (result >= 0 && hook->prepare)
         hook->prepare(hook->context);
