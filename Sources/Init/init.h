@@ -41,7 +41,13 @@ void be_born_there(const struct init *init);
 // hold.c
 void hold(struct init *init);
 
+// hooks.c
+void run_hooks(const struct init *init);
+
 // task.c
+void set_limits(const struct init *init);
+void enter_directory(const struct init *init);
+char **pointers(const struct init *init, uint64_t offset);
 _Noreturn void become_task(const struct init *init, int parent);
 // privileges.c
 void reduce_privileges(const struct init *init);

@@ -103,6 +103,8 @@ _Noreturn void run(void)
         give_up(&init, ORDERS_STEP_SESSION, -EPERM, 0);
     if (init.orders->flags & ORDERS_SESSION_KEYRING)
         join_keyring(&init);
+    if (init.orders->hook_count > 0)
+        run_hooks(&init);
     if (init.orders->flags & ORDERS_STAY)
         stay(&init);
     become_task(&init, 0);

@@ -42,7 +42,8 @@ static bool is_header(const struct orders *orders, uint64_t length)
         && orders->umask <= 0777 && orders->preserved <= MOST_PRESERVED && orders->reserved == 0
         && are_descriptors(orders)
         // Who enters neither waits nor stays: the container has an init already.
-        && (orders->enter_fd == -1 || (orders->start_fd == -1 && !(orders->flags & ORDERS_STAY)));
+        && (orders->enter_fd == -1
+            || (orders->start_fd == -1 && !(orders->flags & ORDERS_STAY) && orders->hook_count == 0));
 }
 
 // A string ends inside the block if it begins before the block's last NUL.
@@ -90,6 +91,21 @@ static bool are_labels(const struct orders *orders, const struct orders_attribut
     return true;
 }
 
+static bool are_hooks(const struct orders *orders, uint64_t end)
+{
+    const struct orders_hook *hooks = (const struct orders_hook *)((const char *)orders + orders->hooks_offset);
+    if (orders->hook_count == 0)
+        return true;
+    if (!fits(orders, orders->hooks_offset, orders->hook_count, sizeof *hooks, _Alignof(struct orders_hook))
+        || !is_string(orders->hook_state_offset, end))
+        return false;
+    for (uint32_t index = 0; index < orders->hook_count; index++)
+        if (!is_string(hooks[index].path_offset, end) || !is_table(orders, hooks[index].argv_offset, end)
+            || !is_table(orders, hooks[index].envp_offset, end))
+            return false;
+    return true;
+}
+
 static bool are_attributes(const struct orders *orders, uint64_t end)
 {
     const uint32_t known = ORDERS_PERSONALITY | ORDERS_SCHEDULER | ORDERS_IO_PRIORITY | ORDERS_MEMORY_POLICY
@@ -120,6 +136,8 @@ static bool is_body(const struct orders *orders)
     if (!is_string(orders->executable_offset, end) || !is_string(orders->cwd_offset, end))
         return false;
     if (!is_table(orders, orders->argv_offset, end) || !is_table(orders, orders->envp_offset, end))
+        return false;
+    if (!are_hooks(orders, end))
         return false;
     if (orders->group_count > 0
         && !fits(orders, orders->groups_offset, orders->group_count, sizeof(uint32_t), _Alignof(uint32_t)))

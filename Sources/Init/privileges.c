@@ -108,7 +108,7 @@ static uint64_t needed(const struct init *init)
         set |= bit(CAP_SYS_RESOURCE);
     if (orders->flags & ORDERS_SECCOMP && !(orders->flags & ORDERS_NO_NEW_PRIVS))
         set |= bit(CAP_SYS_ADMIN);
-    if (orders->flags & ORDERS_STAY)
+    if (orders->flags & ORDERS_STAY || orders->hook_count > 0)
         set |= bit(CAP_KILL);
     return set;
 }

@@ -27,6 +27,8 @@ package enum Operation: Hashable, Sendable {
     case readOnlyMounts
     case readOnlyRoot
     case sysctl(name: String, value: String)
+    /// Everything is mounted, and may still be written: the hooks of `create` have their turn.
+    case hooks
     case pivot
     /// Mount the root over the old one: where that is a ramdisk, pivot_root(2) fails.
     case moveRoot
@@ -49,6 +51,8 @@ package enum Phase: Int, CaseIterable, Sendable {
     case workingDirectory
     /// While /proc/sys may still be written.
     case sysctls
+    /// Before the root is made read-only: they may add to it.
+    case hooks
     /// After everything that makes files in the tree.
     case masks
     case readOnly

@@ -24,6 +24,7 @@ package enum Planner {
         for entry in spec.linux.sysctl {
             plan.add(.sysctl(name: entry.name, value: entry.value), in: .sysctls)
         }
+        if spec.hooks?.areInCreate == true { plan.add(.hooks, in: .hooks) }
         for path in spec.linux.maskedPaths { plan.add(.mask(path), in: .masks) }
         for path in spec.linux.readonlyPaths { plan.add(.readOnly(path), in: .readOnly) }
         if spec.root?.readonly == true { plan.add(.readOnlyRoot, in: .readOnly) }

@@ -36,18 +36,19 @@ STAY, SUBREAPER, NO_NEW_PRIVS, CAPABILITIES, KEYRING, SETGROUPS, SECCOMP = (1 <<
 STEPS = [
     "RELEASED", "ORDERS", "KEYRING", "SESSION", "RLIMIT", "BOUNDING", "KEEPCAPS", "SETGROUPS", "SETGID", "SETUID",
     "CAPSET", "AMBIENT", "CWD", "NO_NEW_PRIVS", "SECCOMP", "FORK", "CONFINE", "EXEC", "ENTER", "ENTERED",
-    "ATTRIBUTE", "LABEL", "LISTENER",
+    "ATTRIBUTE", "LABEL", "LISTENER", "HOOK",
 ]
 
 START_FD, REPORT_FD, RECORD_FD, ENTER_FD, PROC_FD = 10, 11, 12, 13, 14
 
-HEADER = struct.Struct("<4I 2I 2I 5Q Q Q 2Q 2I 3I I 5i I Q")
+HEADER = struct.Struct("<4I 2I 2I 5Q Q Q 2Q 2I 3I I 5i I Q 2I Q")
 FIELDS = [
     "magic", "size", "flags", "umask", "uid", "gid", "group_count", "groups_offset",
     "bounding", "effective", "permitted", "inheritable", "ambient",
     "executable_offset", "cwd_offset", "argv_offset", "envp_offset",
     "rlimit_count", "rlimits_offset", "seccomp_count", "seccomp_offset", "seccomp_flags", "preserved",
     "start_fd", "report_fd", "record_fd", "enter_fd", "preserved_fd", "reserved", "attributes_offset",
+    "hook_count", "hooks_offset", "hook_state_offset",
 ]
 
 PERSONALITY, SCHEDULER, IO_PRIORITY, MEMORY_POLICY, AFFINITY, LABELS = (1 << n for n in range(6))
@@ -77,8 +78,8 @@ def build():
 
 
 def orders(argv, executable=None, env=("PATH=/usr/bin:/bin",), cwd="/", flags=0, groups=(), rlimits=(), program=(),
-           attributes=None, nodes=(), processors=(), labels=(), **fields):
-    """One block, as the Runtime writes it; `labels` are (file, text, label)."""
+           attributes=None, nodes=(), processors=(), labels=(), hooks=(), **fields):
+    """One block, as the Runtime writes it; `labels` are (file, text, label). A hook: its argv, env and time-out."""
     values = dict.fromkeys(FIELDS, 0)
     values.update(magic=0x3149524D, flags=flags, umask=0o22, start_fd=-1, report_fd=-1, record_fd=-1,
                   enter_fd=-1, preserved_fd=-1)
@@ -114,6 +115,13 @@ def orders(argv, executable=None, env=("PATH=/usr/bin:/bin",), cwd="/", flags=0,
         more["labels_offset"] = place(struct.pack(f"<{len(texts)}Q", *texts))
         more.update(attributes)
         values["attributes_offset"] = place(ATTRIBUTES.pack(*(more[name] for name in ATTRIBUTE_FIELDS)))
+    if hooks:
+        state = fields.pop("state", "{}")
+        values["hook_state_offset"] = place(os.fsencode(state) + b"\0", 1)
+        values["hook_count"] = len(hooks)
+        values["hooks_offset"] = place(b"".join([
+            struct.pack("<3Q2I", place(os.fsencode(words[0]) + b"\0", 1), table(words), table(given), timeout, 0)
+            for words, given, timeout in hooks]))
     values["size"] = HEADER.size + len(body)
     values.update(fields)
     return HEADER.pack(*(values[name] for name in FIELDS)) + bytes(body)

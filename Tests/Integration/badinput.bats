@@ -236,7 +236,6 @@ END
         [[ $message == *'not supported by this version'* ]]
     done <<'END'
 .process.terminal = true|/process/terminal
-.hooks = {prestart: [{path: "/bin/true"}]}|/hooks
 .linux.namespaces += [{type: "user"}]|/linux/namespaces/5
 .linux.namespaces += [{type: "time"}]|/linux/namespaces/5
 .linux.uidMappings = [{containerID: 0, hostID: 1000, size: 1}]|/linux/uidMappings

@@ -219,7 +219,7 @@ struct RefusalTests {
     }
 
     @Test(arguments: [
-        "/hooks", "/vm", "/process/apparmorProfile", "/process/selinuxLabel", "/process/scheduler",
+        "/vm", "/process/apparmorProfile", "/process/selinuxLabel", "/process/scheduler",
         "/process/ioPriority", "/process/execCPUAffinity", "/mounts/0/uidMappings", "/mounts/0/gidMappings",
         "/linux/uidMappings", "/linux/gidMappings", "/linux/timeOffsets", "/linux/netDevices",
         "/linux/intelRdt", "/linux/memoryPolicy", "/linux/personality", "/linux/mountLabel",

@@ -88,6 +88,16 @@ struct orders {
     int32_t preserved_fd;
     uint32_t reserved;  // 0: the size is a multiple of eight
     uint64_t attributes_offset;  // struct orders_attributes, or 0: none of them
+    // Hooks to run before the task is: struct orders_hook[]. Not with enter_fd.
+    uint32_t hook_count, hooks_offset;
+    uint64_t hook_state_offset;  // what they find on their standard input
+};
+
+struct orders_hook {
+    uint64_t path_offset;
+    uint64_t argv_offset, envp_offset;  // uint64_t[], zero-terminated
+    uint32_t timeout;                   // seconds; 0: none
+    uint32_t reserved;
 };
 
 // What mrun-init reports, as fixed frames on the connection of `start` (or on report_fd). The peer reads until the end
@@ -133,7 +143,28 @@ enum orders_step {
     ORDERS_STEP_ATTRIBUTE,    // detail: the orders_attribute
     ORDERS_STEP_LABEL,        // detail: index; EXDEV: what is read there is another label
     ORDERS_STEP_LISTENER,     // no failure with error 0; detail: 0, or the number of the descriptor
+    ORDERS_STEP_HOOK,         // detail: index; the frame is a struct orders_hook_report
     ORDERS_STEP_COUNT
+};
+
+// How a hook ended. In a frame of ORDERS_STEP_HOOK it follows the usual head, whose error is that of the system call that
+// failed, or else ECANCELED; then come the last bytes of the hook's standard output, and those of its standard error.
+struct orders_hook_report {
+    struct orders_report head;
+    uint32_t how;                 // enum orders_hook_how
+    uint32_t status;              // as wait(2) gives it
+    uint32_t out_size, err_size;  // bytes, each at most ORDERS_HOOK_TEXT
+    uint32_t cut;                 // bit 0, 1: there was more than this of the first, the second
+};
+
+enum { ORDERS_HOOK_TEXT = 1024 };
+
+enum orders_hook_how {
+    ORDERS_HOOK_ENDED,
+    ORDERS_HOOK_TIMED_OUT,     // and was killed
+    ORDERS_HOOK_ABANDONED,     // and was killed, for whoever wanted to know is gone
+    ORDERS_HOOK_NOT_EXECUTED,  // by execve, or what led to it
+    ORDERS_HOOK_NOT_STARTED,   // there is no process for it
 };
 
 // The exit record, appended by a staying init, one line each, numbers decimal, times in nanoseconds since the epoch:

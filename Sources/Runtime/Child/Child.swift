@@ -52,6 +52,7 @@ struct Child {
             // The last moment at which cgroupfs is where the host has it. What the mounts took is not the
             // container's.
             if operation == .pivot || operation == .moveRoot { try joinCgroups() }
+            if operation == .hooks { try runHooks() }
             try performer.perform(operation)
         }
         try joinCgroups()
@@ -70,12 +71,25 @@ struct Child {
         try doors.enter()
     }
 
+    /// The parent's hooks, then createContainer: in the container's namespaces and cgroups, but with the host's root.
+    private mutating func runHooks() throws(Failure) {
+        try joinCgroups()
+        try parent.say(.ready)
+        guard try parent.hear() == .hooked else { sys_exit(1) }
+        try launch.hooks?.run(.createContainer, pid: Int32(sys_getpid()))
+        try parent.say(.hooked)
+    }
+
     /// Prepares mrun-init and its orders, and becomes it.
     private func handOver(_ terminal: consuming Terminal?) throws(Failure) {
         let initImage = try InitFile.make()
         var orders = launch.orders
         orders.executable = try ExecutableLookup(process: launch.process, named: launch.executable).find()
         orders.environment = try Environment.complete(launch.process)
+        if let hooks = launch.hooks, !hooks.spec.startContainer.isEmpty {
+            orders.hooks = hooks.spec.startContainer
+            orders.hookState = hooks.state(.startContainer, pid: Int32(sys_getpid()))
+        }
         // mrun-init finds its orders at a fixed number; everything else goes out of the way, above it.
         orders.startSocket = try inherited(launch.startSocketNumber)
         orders.record = try inherited(launch.exitRecordNumber)

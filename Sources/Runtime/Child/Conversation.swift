@@ -11,11 +11,23 @@ internal import Kernel
 ///     exec of mrun-init: the child's end passes to it, and it reports there
 ///     (or failed)      ->
 ///
-/// One word only: on a machine whose cores sleep in between, each costs a wake-up. Either side's end of the stream
+/// With hooks in `create`, and only then, there are more:
+///
+///                      <-      proceed, before the record says `created`
+///     mounts, moves
+///     ready            ->
+///                              prestart, createRuntime
+///                      <-      hooked
+///     createContainer
+///     hooked           ->
+///
+/// Else one word only: on a machine whose cores sleep in between, each costs a wake-up. Either side's end of the stream
 /// means that the other one has died: the child then exits, the parent cleans up.
 enum Word: UInt8 {
     case proceed = 80  // P
     case failed = 70  // F
+    case ready = 82  // R
+    case hooked = 72  // H
 }
 
 /// One side of the conversation; the descriptor belongs to the `Launch`.

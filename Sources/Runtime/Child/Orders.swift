@@ -20,6 +20,8 @@ struct Orders {
     var attributes: TaskAttributes?
     /// The caller's descriptors for the task, and where the first of them is.
     var preserved: (count: UInt32, first: Int32) = (0, -1)
+    var hooks: [HookSpec] = []
+    var hookState = ""
 
     /// The orders for a process of a container; with `stays`, mrun-init stays as the container's init.
     ///
@@ -88,6 +90,11 @@ struct Orders {
         header.enter_fd = enter
         header.preserved = preserved.count
         header.preserved_fd = preserved.first
+        if !hooks.isEmpty {
+            header.hook_count = UInt32(hooks.count)
+            header.hooks_offset = UInt32(tail.append(hooks.map { $0.orders(&tail) }))
+            header.hook_state_offset = tail.append(hookState)
+        }
         header.size = UInt32(MemoryLayout<orders>.size + tail.bytes.count)
         return withUnsafeBytes(of: &header) { [UInt8]($0) } + tail.bytes
     }
@@ -126,6 +133,14 @@ struct Tail {
     }
 }
 
+extension HookSpec {
+    fileprivate func orders(_ tail: inout Tail) -> orders_hook {
+        orders_hook(
+            path_offset: tail.append(path), argv_offset: tail.append(table: args),
+            envp_offset: tail.append(table: env), timeout: timeout ?? 0, reserved: 0)
+    }
+}
+
 /// What mrun-init says about its work: fixed frames, see `orders.h`.
 struct InitReport {
     /// Reads frames until the end of the stream, at which the task runs.
@@ -136,7 +151,7 @@ struct InitReport {
     /// - Throws: the failure that mrun-init met, in words; or that it died.
     @discardableResult
     static func read(
-        from connection: Conversation,
+        from connection: Conversation, hooks: ContainerHooks? = nil,
         listener: () throws(Failure) -> SeccompListener,
         about task: () throws(Failure) -> (executable: String, process: ProcessSpec)
     ) throws(Failure) -> Int32? {
@@ -144,7 +159,7 @@ struct InitReport {
         var pid: Int32?
         var sender: Int32 = 0
         var handover: SeccompHandover?
-        while let report = try next(from: connection, &sender) {
+        while let report = try next(from: connection, &sender, hooks) {
             guard report.error == 0 else {
                 let task = try task()
                 throw failure(report, executable: task.executable, process: task.process)
@@ -179,11 +194,15 @@ struct InitReport {
     }
 
     private static func next(
-        from connection: Conversation, _ sender: inout Int32
+        from connection: Conversation, _ sender: inout Int32, _ hooks: ContainerHooks? = nil
     ) throws(Failure) -> orders_report? {
         let frame = try connection.next(from: &sender)
         guard frame.count >= MemoryLayout<orders_report>.size else { return nil }
-        return frame.withUnsafeBytes { $0.loadUnaligned(as: orders_report.self) }
+        let report = frame.withUnsafeBytes { $0.loadUnaligned(as: orders_report.self) }
+        if report.step == UInt32(ORDERS_STEP_HOOK.rawValue), let hooks {
+            throw hooks.failure(frame, Int(report.detail))
+        }
+        return report
     }
 
     private static func failure(

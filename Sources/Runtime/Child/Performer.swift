@@ -67,6 +67,7 @@ struct Performer: ~Copyable {
         case .pivot: try pivot()
         case .moveRoot:
             try inRoot { (root) throws(Failure) in try MountTree.moveToRoot(root.directory) }
+        case .hooks: break  // the child's affair, and its parent's
         case .hostname(let name):
             try checked("sethostname \"\(name)\"", sys_sethostname(name, name.utf8.count))
         case .domainname(let name):

@@ -32,14 +32,16 @@ extension Containers {
     public func create(_ id: String, _ options: CreateOptions) throws(Failure) {
         let creation = try Creation(id, options, store: store, startsAtOnce: false)
         tell(creation.notices)
-        _ = try creation.carryOut(options)
+        _ = try creation.carryOut(options, warn)
     }
 
     /// Creates a container and starts its task at once.
     func createAndStart(_ id: String, _ options: CreateOptions) throws(Failure) -> Started {
         let creation = try Creation(id, options, store: store, startsAtOnce: true)
         tell(creation.notices)
-        return try creation.carryOut(options)
+        let started = try creation.carryOut(options, warn)
+        if let hooks = started.hooks { try finishStart(id, hooks, of: started.identity) }
+        return started
     }
 }
 
@@ -48,6 +50,7 @@ struct Started: ~Copyable {
     let handle: ProcessHandle
     let identity: ProcessIdentity?
     let attachments: Attachments
+    let hooks: ContainerHooks?
 }
 
 /// A config that has been read and found in order, with what the host adds to it.
@@ -142,7 +145,7 @@ struct Creation: ~Copyable {
                 id: id, spec: spec, process: process, plan: plan, cgroups: cgroups, joins: joins,
                 orders: orders, startSocket: startsAtOnce ? nil : try Creation.startSocket(in: folder),
                 exitRecord: stays ? try folder.makeAppendable(ContainerFolder.Name.exit) : nil,
-                parentsOwn: folder.descriptors, prepared: prepared)
+                parentsOwn: folder.descriptors, prepared: prepared, hooks: ContainerHooks(spec, record))
         } catch {
             try folder.remove()
             throw error
@@ -184,13 +187,16 @@ struct Creation: ~Copyable {
     }
 
     /// Makes the container; when anything fails, all that was made is taken back.
-    consuming func carryOut(_ options: CreateOptions) throws(Failure) -> Started {
+    consuming func carryOut(
+        _ options: CreateOptions, _ warn: (String) -> Void
+    ) throws(Failure) -> Started {
         do {
-            return Started(handle: try make(options), identity: record.process, attachments: attachments)
+            return Started(
+                handle: try make(options), identity: record.process, attachments: attachments, hooks: launch.hooks)
         } catch {
             // The child is dead by now: it died with its value on the way here.
             do throws(Failure) {
-                try takeBack()
+                try takeBack(warn)
             } catch let leftover {
                 throw error.during("cleaning up was not possible either (\(leftover.message))")
             }
@@ -198,12 +204,13 @@ struct Creation: ~Copyable {
         }
     }
 
-    private func takeBack() throws(Failure) {
+    private func takeBack(_ warn: (String) -> Void) throws(Failure) {
         // Cgroups that were refused to us, because others live in them, are none of ours.
         if hasCgroups {
             try manager.killAll(Deadline(milliseconds: 10_000))
             try manager.remove()
         }
+        launch.hooks?.runPoststop(warn)
         try folder.remove()
     }
 
@@ -226,11 +233,31 @@ struct Creation: ~Copyable {
         if let score = bundle.process.oomScoreAdj {
             try Files.write(String(score), to: "/proc/\(half.pid)/oom_score_adj")
         }
+        if let hooks = launch.hooks { try run(hooks, half) }
         // Whoever reads this before all is made is kept waiting by the lock.
         record.phase = .created
         try folder.write(record)
         if let file = options.pidFile { try PidFile.write(half.pid, to: file) }
         return try letGo(half)
+    }
+
+    /// The hooks of `create`, which may take long: before them, all that `delete` needs is written down.
+    private func run(_ hooks: ContainerHooks, _ half: borrowing HalfMade) throws(Failure) {
+        try writeNotes()
+        try folder.write(record)
+        guard hooks.spec.areInCreate else { return }
+        let child = Conversation(socket: launch.parentEnd.raw)
+        try child.say(.proceed)
+        guard try child.hear() == .ready else { throw try died() }
+        try hooks.run(.prestart, pid: half.pid)
+        try hooks.run(.createRuntime, pid: half.pid)
+        try child.say(.hooked)
+        guard try child.hear() == .hooked else { throw try died() }
+    }
+
+    private func writeNotes() throws(Failure) {
+        try folder.note(record.cgroups)
+        try folder.write(ContainerFolder.Name.config, String(decoding: bundle.configText, as: UTF8.self))
     }
 
     private mutating func makeCgroups() throws(Failure) {
@@ -241,17 +268,18 @@ struct Creation: ~Copyable {
     /// The parent's side of the conversation, see `Word`.
     private func letGo(_ half: consuming HalfMade) throws(Failure) -> ProcessHandle {
         let child = Conversation(socket: launch.parentEnd.raw)
-        try child.say(.proceed)
+        if launch.hooks?.spec.areInCreate != true { try child.say(.proceed) }
         // Nobody needs these before the container is there, and the child is still busy.
-        try folder.note(record.cgroups)
-        try folder.write(ContainerFolder.Name.config, String(decoding: bundle.configText, as: UTF8.self))
+        if launch.hooks == nil { try writeNotes() }
         if launch.startsAtOnce {
             let name = launch.executable ?? bundle.process.args[0]
             let process = bundle.process
             let (spec, record) = (bundle.spec, record)
             let listener = { () throws(Failure) in try SeccompListener(spec, record, .creating) }
             do {
-                try InitReport.read(from: child, listener: listener) { () throws(Failure) in (name, process) }
+                try InitReport.read(from: child, hooks: launch.hooks, listener: listener) { () throws(Failure) in
+                    (name, process)
+                }
             } catch {
                 throw try InitReport.explained(error, manager, InitReport.outOfMemory)
             }

@@ -32,6 +32,7 @@ extension Containers {
         }
         let process = try record.bootID == Record.currentBootID() ? record.process : nil
         try Containers.end(process, CgroupManager(record.cgroups))
+        if record.hooks { runPoststop(record, folder) }
         try folder.remove()
     }
 

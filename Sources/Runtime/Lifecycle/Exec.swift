@@ -92,7 +92,7 @@ extension Containers {
             () throws(Failure) in
             try SeccompListener(spec, snapshot.record, snapshot.status)
         }
-        return Started(handle: handle, identity: nil, attachments: attachments)
+        return Started(handle: handle, identity: nil, attachments: attachments, hooks: nil)
     }
 }
 

@@ -35,14 +35,16 @@ final class Launch {
     /// Bind mounts that only the parent can open.
     let prepared: PreparedMounts
     var attachments: Attachments?
+    let hooks: ContainerHooks?
 
     init(
         id: String, spec: Spec, process: ProcessSpec, plan: Plan, cgroups: CgroupSet,
         joins: consuming NamespaceJoins,
         orders: Orders, startSocket: consuming FileDescriptor?, exitRecord: consuming FileDescriptor?,
-        parentsOwn: [Int32], prepared: PreparedMounts
+        parentsOwn: [Int32], prepared: PreparedMounts, hooks: ContainerHooks?
     ) throws(Failure) {
         self.id = id
+        self.hooks = hooks
         self.process = process
         executable = spec.annotation(Meaning.executable)
         operations = plan.ordered
@@ -81,6 +83,7 @@ final class Launch {
         exitRecord = nil
         parentsOwn = []
         prepared = PreparedMounts()
+        hooks = nil
         let pair = try FileDescriptor.socketPair(type: Int32(SOCK_SEQPACKET.rawValue))
         childEndNumber = pair.0
         childEnd = FileDescriptor(adopting: pair.0)
