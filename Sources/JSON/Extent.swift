@@ -18,16 +18,17 @@ extension JSON {
         }
     }
 
-    /// Reads a document with `null` in the place of `extent`, which holds four bytes or more.
+    /// Reads a document with `null` in the place of `extent`.
     ///
     /// With an extent that is a value of its own the answer is that for the whole document, but for the one value.
     package static func parse(_ bytes: [UInt8], without extent: Range<Int>) throws(Failure) -> JSON {
-        var rest = bytes
-        // Line breaks stay, so that the place of a fault behind it is told right.
-        for at in extent where rest[at] != UInt8(ascii: "\n") { rest[at] = UInt8(ascii: " ") }
-        let null = "null".utf8
-        rest.replaceSubrange(extent.lowerBound..<extent.lowerBound + null.count, with: null)
-        return try parse(rest)
+        do {
+            return try parse(bytes[..<extent.lowerBound] + Array("null".utf8) + bytes[extent.upperBound...])
+        } catch {
+            // The whole has the same fault, and tells its place right.
+            _ = try parse(bytes)
+            throw error
+        }
     }
 }
 

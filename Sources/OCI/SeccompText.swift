@@ -36,8 +36,7 @@ package struct SeccompText: Sendable, Equatable {
 extension Spec {
     /// Reads a config, all but a seccomp profile: that goes to `linux.seccompText`.
     package init(reading document: [UInt8]) throws(Failure) {
-        // In the place of a shorter one there is no room for a null.
-        guard let extent = JSON.extent(of: "seccomp", in: "linux", document), extent.count >= 4 else {
+        guard let extent = JSON.extent(of: "seccomp", in: "linux", document) else {
             try self.init(Cursor(try JSON.parse(document)))
             return
         }

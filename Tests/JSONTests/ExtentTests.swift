@@ -11,8 +11,14 @@ private func extent(_ text: String) -> String? {
 struct ExtentTests {
     @Test(arguments: [
         (#"{"linux":{"seccomp":{}}}"#, "{}"),
-        (#" { "a" : [ "linux" , {"linux":{"seccomp":{"no":1}}} ] , "linux" : { "x" : 1 , "seccomp" : {"y":[{}]} , "z":2} } "#, #"{"y":[{}]}"#),
-        (#"{"linux":{"a":"}{\"","b":"\\","seccomp":{"c":"}}\"]","d":"\\\\"},"e":1}}"#, #"{"c":"}}\"]","d":"\\\\"}"#),
+        (
+            #" { "a" : [ "linux" , {"linux":{"seccomp":{"no":1}}} ] , "linux" : { "x" : 1 , "seccomp" : {"y":[{}]} , "z":2} } "#,
+            #"{"y":[{}]}"#
+        ),
+        (
+            #"{"linux":{"a":"}{\"","b":"\\","seccomp":{"c":"}}\"]","d":"\\\\"},"e":1}}"#,
+            #"{"c":"}}\"]","d":"\\\\"}"#
+        ),
         (#"{"seccomp":{"wrong":1},"linux":{"seccomp":{"right":1}}}"#, #"{"right":1}"#),
         (#"{"linuxx":{"seccomp":{"a":1}},"linux":{"seccom":{},"seccomp":{"b":-1.5e3}}}"#, #"{"b":-1.5e3}"#),
         ("{\"n\":null,\"t\":true,\"linux\":{\n\"seccomp\"\n:\n{\n}\n}}", "{\n}"),
@@ -25,7 +31,8 @@ struct ExtentTests {
         "", "[]", "{", "{}", #"{"linux":{}}"#, #"{"linux":{"seccomp":null}}"#, #"{"linux":{"seccomp":[{}]}}"#,
         #"{"linux":[{"seccomp":{}}]}"#, #"{"l\u0069nux":{"seccomp":{}}}"#, #"{"linux":{"seccomp":{"#,
         #"{"linux":{"seccomp":{"a":"}"#, #"{"linux":{"a":{"seccomp":{}}}}"#, #"{"linux":{"seccomp" {}}}"#,
-        #"{"linux":{"a":1 "seccomp":{}}}"#, #"{"annotations":{"linux":{"seccomp":{}}}}"#, #"{linux:{seccomp:{}}}"#,
+        #"{"linux":{"a":1 "seccomp":{}}}"#, #"{"annotations":{"linux":{"seccomp":{}}}}"#,
+        #"{linux:{seccomp:{}}}"#,
         "{\"linux\":{\"a\":\"\\", #"{"a":"#,
     ])
     func `where there is none, or the document is broken before it, there is no answer`(text: String) {
@@ -42,10 +49,22 @@ struct ExtentTests {
     }
 
     @Test(arguments: [
-        (#"{"linux":{"seccomp":{"a":1},"seccomp":{"a":1}}}"#, "line 1, column 29: \"seccomp\" is given twice"),
-        (#"{"linux":{"seccomp":{"a":1}},"linux":{"seccomp":{"a":1}}}"#, "line 1, column 30: \"linux\" is given twice"),
-        ("{\"linux\":{\"seccomp\":{\"a\":\n[\n1]}},\n\"x\":01}", "line 4, column 5: a number begins with a superfluous zero"),
-        ("{\"linux\":{\"seccomp\":{\"a\":1}\n,,}}", "line 2, column 2: object property name separator ':' expected"),
+        (
+            #"{"linux":{"seccomp":{"a":1},"seccomp":{"a":1}}}"#,
+            "line 1, column 29: \"seccomp\" is given twice"
+        ),
+        (
+            #"{"linux":{"seccomp":{"a":1}},"linux":{"seccomp":{"a":1}}}"#,
+            "line 1, column 30: \"linux\" is given twice"
+        ),
+        (
+            "{\"linux\":{\"seccomp\":{\"a\":\n[\n1]}},\n\"x\":01}",
+            "line 4, column 7: a number begins with a superfluous zero"
+        ),
+        (
+            "{\"linux\":{\"seccomp\":{\"a\":1}\n,,}}",
+            "line 2, column 2: object property name separator ':' expected"
+        ),
     ])
     func `what is wrong around it is told with its own place`(text: String, want: String) throws {
         let bytes = Array(text.utf8)
@@ -58,7 +77,8 @@ struct ExtentTests {
 
     /// Whatever is cut out of a document or put into it: the two parts are accepted only if the whole is.
     @Test func `the parts of a broken document are not accepted where the whole is refused`() throws {
-        let text = #"{"a":"\"","linux":{"c":[{"x":"}"}],"seccomp":{"d":[{"e":"\\"},"\"}"],"f":-1},"g":{}},"h":"{"}"#
+        let text =
+            #"{"a":"\"","linux":{"c":[{"x":"}"}],"seccomp":{"d":[{"e":"\\"},"\"}"],"f":-1},"g":{}},"h":"{"}"#
         let good = Array(text.utf8)
         var generator = SystemRandomNumberGenerator()
         let pieces = Array(#"{}[]",:\ 1a"#.utf8)

@@ -52,11 +52,13 @@ struct SeccompTextTests {
 
     @Test(arguments: [
         #"{"a":1}"#, #"{"defaultAction":1}"#, #"{"defaultAction":"X","syscalls":[{"names":[]}]}"#,
-        #"{"defaultAction":"X","defaultAction":"X"}"#, #"{"defaultAction":"X\u0000"}"#, #"{"defaultAction":"X",}"#,
+        #"{"defaultAction":"X","defaultAction":"X"}"#, #"{"defaultAction":"X\u0000"}"#,
+        #"{"defaultAction":"X",}"#,
         #"{"defaultAction":"X","listenerMetadata":"x"}"#, #"{"defaultAction":"X","listenerPath":"x"}"#,
         #"{"defaultAction":"X","syscalls":[{"names":["a"],"action":"X","args":[{"index":6,"value":1,"op":"X"}]}]}"#,
     ])
-    func `what is wrong with it is told when it is read, as if all were read at once`(seccomp: String) throws {
+    func `what is wrong with it is told when it is read, as if all were read at once`(seccomp: String) throws
+    {
         let bytes = text(seccomp)
         let spec = try Spec(reading: bytes)
         let failure = #expect(throws: Failure.self) { try spec.linux.readSeccomp() }

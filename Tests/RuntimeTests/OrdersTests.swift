@@ -222,7 +222,8 @@ struct OrdersReportTests {
             return nil
         }
         let nobody = { () throws(Failure) -> SeccompListener in throw .refused("there is no agent") }
-        return try InitReport.read(from: Conversation(socket: mine.raw), listener: nobody) { () throws(Failure) in
+        return try InitReport.read(from: Conversation(socket: mine.raw), listener: nobody) {
+            () throws(Failure) in
             #expect(frames.contains { $0.1 != 0 }, "nobody asks about a task that runs")
             return ("/bin/sh", process)
         }

@@ -26,10 +26,11 @@ private func machine(_ text: String) throws -> FilterMachine {
                 """)
         }
 
-        @Test(arguments: [
-            ("SCMP_ACT_ERRNO", 0x0005_0001), ("SCMP_ACT_KILL", 0), ("SCMP_ACT_KILL_PROCESS", 0x8000_0000),
-            ("SCMP_ACT_TRAP", 0x0003_0000),
-        ] as [(String, UInt32)])
+        @Test(
+            arguments: [
+                ("SCMP_ACT_ERRNO", 0x0005_0001), ("SCMP_ACT_KILL", 0), ("SCMP_ACT_KILL_PROCESS", 0x8000_0000),
+                ("SCMP_ACT_TRAP", 0x0003_0000),
+            ] as [(String, UInt32)])
         func `calls up to the newest that is named are the filter's, greater ones are missing`(
             action: String, want: UInt32
         ) throws {
@@ -39,10 +40,12 @@ private func machine(_ text: String) throws -> FilterMachine {
             for number: Int32 in [258, 259, 436, 1000, 0x3fff_ffff] { #expect(filter.run(number) == missing) }
         }
 
-        @Test(arguments: [
-            ("SCMP_ACT_ALLOW", "", allow), ("SCMP_ACT_LOG", "", 0x7ffc_0000), ("SCMP_ACT_TRACE", "", 0x7ff0_0001),
-            ("SCMP_ACT_TRACE", #","defaultErrnoRet":5"#, 0x7ff0_0005),
-        ] as [(String, String, UInt32)])
+        @Test(
+            arguments: [
+                ("SCMP_ACT_ALLOW", "", allow), ("SCMP_ACT_LOG", "", 0x7ffc_0000),
+                ("SCMP_ACT_TRACE", "", 0x7ff0_0001),
+                ("SCMP_ACT_TRACE", #","defaultErrnoRet":5"#, 0x7ff0_0005),
+            ] as [(String, String, UInt32)])
         func `where calls pass that are not named, or a tracer decides, nothing is missing`(
             action: String, more: String, want: UInt32
         ) throws {
@@ -71,18 +74,24 @@ private func machine(_ text: String) throws -> FilterMachine {
             #expect(filter.run(1000, architecture: 0x4000_0028) == 0)
         }
 
-        @Test(arguments: [
-            ("", 0), (#","architectures":["SCMP_ARCH_X86"]"#, 0), (#","architectures":["SCMP_ARCH_X32"]"#, missing),
-            (#","architectures":["SCMP_ARCH_X32","SCMP_ARCH_X86_64","SCMP_ARCH_X32"]"#, missing),
-        ] as [(String, UInt32)])
-        func `calls of x32 are the filter's to refuse where it is not listed`(more: String, want: UInt32) throws {
+        @Test(
+            arguments: [
+                ("", 0), (#","architectures":["SCMP_ARCH_X86"]"#, 0),
+                (#","architectures":["SCMP_ARCH_X32"]"#, missing),
+                (#","architectures":["SCMP_ARCH_X32","SCMP_ARCH_X86_64","SCMP_ARCH_X32"]"#, missing),
+            ] as [(String, UInt32)])
+        func `calls of x32 are the filter's to refuse where it is not listed`(more: String, want: UInt32)
+            throws
+        {
             let filter = try filter("SCMP_ACT_ERRNO", more)
             #expect(filter.run(x32Bit | 1000) == want)
             #expect(filter.run(1000) == missing)
             #expect(filter.run(1) == 0x0005_0001)
         }
 
-        @Test func `a call that is named to be refused counts too, and one that has no number does not`() throws {
+        @Test func `a call that is named to be refused counts too, and one that has no number does not`()
+            throws
+        {
             let text = """
                 {"defaultAction":"SCMP_ACT_ERRNO","syscalls":[{"names":["read","no_such_call"],"action":"SCMP_ACT_ALLOW"},
                  {"names":["openat2"],"action":"SCMP_ACT_ERRNO","errnoRet":13}]}

@@ -153,11 +153,13 @@ extension SeccompCache {
                     bytes.count == Entry.header + length + source.count
                 else { return nil }
                 let isSame = source.withUnsafeBytes { source in
-                    bytes.suffix(source.count).elementsEqual(source)
+                    guard let wanted = source.baseAddress, let there = bytes.baseAddress else { return false }
+                    return memcmp(wanted, there + Entry.header + length, source.count) == 0
                 }
                 guard isSame else { return nil }
-                return SeccompProgram(
-                    instructions: [UInt8](bytes[Entry.header..<Entry.header + length]), flags: flags)
+                // Rebased, for an array is made from a slice byte by byte.
+                let program = UnsafeRawBufferPointer(rebasing: bytes[Entry.header..<Entry.header + length])
+                return SeccompProgram(instructions: [UInt8](program), flags: flags)
             }
         }
     }

@@ -34,7 +34,7 @@ struct SeccompStub {
             if isShared { append(Code.atLeast, SeccompStub.x32Bit, ifTrue: 3) }
             check(limit, answer)
             guard isShared else { continue }
-            if let second { check(second, answer) } else { exit() }
+            if let second { check(second, answer) } else { pass() }
         }
         for place in exits { set(UInt32(instructions.count / 8 - place - 1), at: place) }
     }
@@ -77,10 +77,10 @@ struct SeccompStub {
     private mutating func check(_ limit: Limit, _ answer: UInt32) {
         append(Code.greater, limit.last, ifFalse: 1)
         append(Code.answer, answer)
-        exit()
+        pass()
     }
 
-    private mutating func exit() {
+    private mutating func pass() {
         exits.append(instructions.count / 8)
         append(Code.jump, 0)
     }

@@ -29,7 +29,7 @@ enum SeccompWords {
     ]
     private static let tsync: UInt32 = 1
     private static let waitKillable: UInt32 = 32
-    /// SECCOMP_FILTER_FLAG_NEW_LISTENER
+    /// SECCOMP_FILTER_FLAG_NEW_LISTENER.
     static let newListener: UInt32 = 8
     /// SECCOMP_FILTER_FLAG_TSYNC_ESRCH: with a listener the kernel takes TSYNC in no other way.
     private static let tsyncListening: UInt32 = 16
