@@ -16,6 +16,8 @@ public struct CreateOptions: Sendable {
     public var stayingInit = false
     /// Give the container a session keyring of its own.
     public var newKeyring = true
+    /// Told what of the config is left out on purpose.
+    public var note: (@Sendable (String) -> Void)?
 
     /// Options for a bundle.
     public init(bundle: String) { self.bundle = bundle }
@@ -96,13 +98,14 @@ private struct Creation: ~Copyable {
         let bundle = try Bundle(options.bundle)
         let spec = bundle.spec
         try Creation.refuseFolders()
+        if spec.linux.resources.memory.hasKernelLimits { options.note?(MemoryResources.kernelLimitsNote) }
         let stays = options.stayingInit || spec.annotation(Meaning.stayingInit) == "true"
         let plan = try Planner.plan(for: spec, rootfs: bundle.rootfs, bundle: bundle.path)
         let orders = try Orders(for: spec, bundle.process, stays: stays, newKeyring: options.newKeyring)
         let joins = try NamespaceJoins(of: spec)
         let cgroups = try CgroupSet.plan(
             path: spec.linux.cgroupsPath ?? id, controllers: Creation.controllers(spec),
-            layout: try CgroupLayout.detect(), owner: store.root + "/" + id)
+            needs: spec.linux.resources.controllersBesideLegacy, layout: try CgroupLayout.detect(), owner: store.root + "/" + id)
         let manager = CgroupManager(cgroups)
         let record = Record(
             id: id, bundle: bundle.path, rootfs: bundle.rootfs, bootID: try Record.currentBootID(),

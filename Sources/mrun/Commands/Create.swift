@@ -20,6 +20,8 @@ enum CreateCommand {
         var options = CreateOptions(bundle: invocation.arguments.value("bundle") ?? ".")
         options.pidFile = invocation.arguments.value("pid-file")
         options.stayingInit = invocation.arguments.flag("init")
+        let log = invocation.log
+        options.note = { log.debug($0) }
         options.newKeyring = !invocation.arguments.flag("no-new-keyring")
         return options
     }
