@@ -33,6 +33,12 @@ all_limits() {
     done
 }
 
+# document JSON: writes it to a file; sets `document`. (`refused` reads nothing.)
+document() {
+    document=$BATS_TEST_TMPDIR/document.json
+    echo "$1" >"$document"
+}
+
 MIB=1048576
 UNLIMITED=9223372036854771712
 
@@ -143,9 +149,10 @@ UNLIMITED=9223372036854771712
     for bad in '"cpu":{"shares":99,"quota":1}' '"cpu":{"cpus":"0-4000"}' '"memory":{"limit":1}' '"memory":{"limit":33554432,"swap":33554432,"useHierarchy":false}' \
         '"blockIO":{"throttleReadBpsDevice":[{"major":4000,"minor":0,"rate":1}]}' \
         '"hugepageLimits":[{"pageSize":"2MB","limit":1}]'; do
-        refused /linux/resources/ mrun update -r - "$id" < <(jq -c "{cpu:{shares:77,quota:20000,idle:1}, pids:{limit:7},
+        document "$(jq -nc "{cpu:{shares:77,quota:20000,idle:1}, pids:{limit:7},
             memory:{limit:50331648,swap:100663296,swappiness:3,disableOOMKiller:true},
-            devices:[{allow:false,access:\"rwm\"},{allow:true,type:\"c\",major:10,minor:229,access:\"rw\"}]} * {$bad}" <<<null)
+            devices:[{allow:false,access:\"rwm\"},{allow:true,type:\"c\",major:10,minor:229,access:\"rw\"}]} * {$bad}")"
+        refused /linux/resources/ mrun update -r "$document" "$id"
         [ "$(all_limits)" = "$before" ] || { diff <(echo "$before") <(all_limits) && echo "$bad" && return 1; }
         [ "$(cat "$ROOT/$id/config.json")" = "$config" ]
     done
@@ -200,8 +207,11 @@ UNLIMITED=9223372036854771712
     refused 'invalid value for memory: "1x"' mrun update --memory 1x "$id"
     refused 'resctrl' mrun update --l3-cache-schema 'L3:0=f' "$id"
     refused 'resctrl' mrun update --mem-bw-schema 'MB:0=20' "$id"
-    refused 'standard input' mrun update -r - "$id" <<<'{"memory":'
-    refused '/linux/resources/memory/limit' mrun update -r - "$id" <<<'{"memory":{"limit":"much"}}'
+    refused 'standard input' mrun update -r - "$id"
+    document '{"memory":'
+    refused "$document" mrun update -r "$document" "$id"
+    document '{"memory":{"limit":"much"}}'
+    refused '/linux/resources/memory/limit' mrun update -r "$document" "$id"
     refused 'no such file' mrun update -r "$BATS_TEST_TMPDIR/none.json" "$id"
     [ "$(all_limits)" = "$before" ]
     # Old callers' options do nothing, and say so.
@@ -218,7 +228,8 @@ UNLIMITED=9223372036854771712
     mrun update --memory 64m --memory-swap 64m "$id"
     refused /linux/resources/memory/limit mrun update --memory 4m --memory-swap 4m "$id"
     memory_is $((64 * MIB)) $((64 * MIB))
-    refused 'bytes are in use, more than' mrun update -r - "$id" <<<'{"memory":{"limit":4194304,"swap":4194304,"checkBeforeUpdate":true}}'
+    document '{"memory":{"limit":4194304,"swap":4194304,"checkBeforeUpdate":true}}'
+    refused 'bytes are in use, more than' mrun update -r "$document" "$id"
     memory_is $((64 * MIB)) $((64 * MIB))
     has_status "$id" running
 }
