@@ -2,8 +2,8 @@ extension Command {
     /// All commands, in the order of help.
     package static var all: [Command] {
         [
-            create, start, run, kill, delete, exec, ps, pause, resume, state, list, wait, stats, events, spec,
-            translate, plan, features, doctor, completion, helpCommand,
+            create, start, run, kill, delete, update, exec, ps, pause, resume, state, list, wait, stats, events,
+            spec, translate, plan, features, doctor, completion, helpCommand,
         ]
     }
 
@@ -17,6 +17,7 @@ extension Command {
         case "run": run
         case "kill": kill
         case "delete": delete
+        case "update": update
         case "exec": exec
         case "ps": ps
         case "pause": pause
@@ -96,12 +97,18 @@ extension Command {
     static let kill = Command(
         "kill", .lifecycle, "send a signal (default: SIGTERM) to the task", example: "kill web KILL",
         Positionals("ID [SIGNAL]", 1, 2, [.container, .signal], endOptions: true),
-        [.flag("all", "a", "send it to every process of the container")])
+        [
+            .flag("all", "a", "send it to every process of the container"),
+            .flag("regex", "r", "ID is a regular expression: send it to every container that it matches"),
+        ])
 
     static let delete = Command(
         "delete", .lifecycle, "remove what is left of a stopped container", example: "delete --force web",
         .container,
-        [.flag("force", "f", "kill the container first if it still runs")])
+        [
+            .flag("force", "f", "kill the container first if it still runs"),
+            .flag("regex", "r", "ID is a regular expression: remove every container that it matches"),
+        ])
 
     static let exec = Command(
         "exec", .processes, "run one more process in a container", example: "exec --env DEBUG=1 web ps aux",

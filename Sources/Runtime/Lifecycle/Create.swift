@@ -103,7 +103,10 @@ struct Creation: ~Copyable {
     private let launch: Launch
     private let attachments: Attachments
 
-    var notices: [String] { launch.orders.capabilities?.notices ?? [] }
+    var notices: [String] {
+        let ignored = bundle.spec.linux.resources.memory.hasKernelLimits
+        return (ignored ? [MemoryResources.kernelLimitsNote] : []) + (launch.orders.capabilities?.notices ?? [])
+    }
 
     /// Checks everything that can be checked, then takes the id and writes down what is about to be made.
     init(_ id: String, _ options: CreateOptions, store: Store, startsAtOnce: Bool) throws(Failure) {
@@ -127,7 +130,7 @@ struct Creation: ~Copyable {
         let joins = try NamespaceJoins(of: spec)
         let cgroups = try CgroupSet.plan(
             path: spec.linux.cgroupsPath ?? id, controllers: Creation.controllers(spec),
-            layout: try CgroupLayout.detect(), owner: store.root + "/" + id)
+            needs: spec.linux.resources.controllersBesideLegacy, layout: try CgroupLayout.detect(), owner: store.root + "/" + id)
         let manager = CgroupManager(cgroups)
         let record = Record(
             id: id, bundle: bundle.path, rootfs: bundle.rootfs, bootID: try Record.currentBootID(),

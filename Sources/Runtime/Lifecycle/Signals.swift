@@ -83,8 +83,9 @@ extension Containers {
         let folder = try existingLocked(id)
         let snapshot = try snapshot(of: folder)
         guard snapshot.status == .running || snapshot.status == .created else {
-            let why = snapshot.status == .paused ? "container paused already" : "container not running"
-            throw .refused(why)
+            // Clients look for these words.
+            let why = snapshot.status == .paused ? " (it is paused already)" : ""
+            throw .refused("container not running\(why)")
         }
         try CgroupManager(snapshot.record.cgroups).freeze()
     }

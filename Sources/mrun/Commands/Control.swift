@@ -7,8 +7,11 @@ enum KillCommand {
     static func run(_ invocation: Invocation) throws(Failure) -> Int32 {
         let words = invocation.arguments.positionals
         let signal = try Signals.number(words.count > 1 ? words[1] : "TERM")
-        try invocation.containers.kill(
-            try invocation.containerID(), signal: signal, all: invocation.arguments.flag("all"))
+        let containers = invocation.containers
+        let all = invocation.arguments.flag("all")
+        try invocation.forEachContainer { (id) throws(Failure) in
+            try containers.kill(id, signal: signal, all: all)
+        }
         return 0
     }
 }
@@ -32,8 +35,9 @@ enum ResumeCommand {
 /// The command `mrun delete`.
 enum DeleteCommand {
     static func run(_ invocation: Invocation) throws(Failure) -> Int32 {
-        try invocation.containers.delete(
-            try invocation.containerID(), force: invocation.arguments.flag("force"))
+        let containers = invocation.containers
+        let force = invocation.arguments.flag("force")
+        try invocation.forEachContainer { (id) throws(Failure) in try containers.delete(id, force: force) }
         return 0
     }
 }
