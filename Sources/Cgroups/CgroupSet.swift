@@ -37,6 +37,8 @@ package struct CgroupSet: Sendable, Equatable {
     ///
     /// Empty: the directories are not marked, and anybody's are taken for the container's.
     package let owner: String
+    /// The unit that systemd manages the cgroups as; `nil`: mrun makes them itself.
+    package var scope: SystemdScope?
 
     package init(
         version: CgroupLayout.Version, directories: [Directory], controllers: [String]? = nil,
@@ -183,6 +185,7 @@ extension CgroupSet {
             "directories": .object(directories.map { JSON.Member($0.hierarchy, .string($0.path)) }),
             "controllers": controllers.map { .array($0.map(JSON.string)) },
             "owner": owner.isEmpty ? nil : .string(owner),
+            "scope": scope?.json,
         ])
     }
 
@@ -212,5 +215,6 @@ extension CgroupSet {
             try c.elements { (c) throws(Failure) in try c.string() }
         }
         owner = try c.optional("owner") { (c) throws(Failure) in try c.string() } ?? ""
+        scope = try c.optional("scope", SystemdScope.init)
     }
 }

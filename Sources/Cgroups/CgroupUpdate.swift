@@ -21,6 +21,7 @@ extension CgroupManager {
         if resources.memory.checkBeforeUpdate == true, let limit = resources.memory.limit, limit > 0 {
             try refuseBelowUsage(limit)
         }
+        try changeScope(resources)
         var done: [(path: String, undo: Undo)] = []
         for directory in set.directories {
             var undo = Undo(isWanted: true)

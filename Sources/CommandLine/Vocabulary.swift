@@ -52,7 +52,10 @@ extension Command {
             .value(
                 "log-level", nil, "LEVEL", .words(["error", "warning", "debug"]),
                 "debug is the same as --debug (default: error)"),
-            .flag("systemd-cgroup", nil, "cgroupsPath is slice:prefix:name (not supported by this version)"),
+            .flag("systemd-cgroup", nil, "let systemd make the cgroups: cgroupsPath is slice:prefix:name"),
+            .value(
+                "cgroup-manager", nil, "MANAGER", .words(Settings.cgroupManagers),
+                "cgroupfs, systemd or disabled: who makes the cgroups (default: cgroupfs)"),
             .flag("version", "v", "print the version"),
         ])
 

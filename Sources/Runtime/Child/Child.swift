@@ -39,7 +39,9 @@ struct Child {
         try checked("PR_SET_PDEATHSIG", sys_prctl(Int32(K_PR_SET_PDEATHSIG), UInt(SIGKILL)))
         try checked("personality", sys_personality(0))
         _ = sys_umask(0)
-        if launch.newCgroupNamespace || launch.isFurtherProcess { try joinCgroups() }
+        // Where systemd makes the cgroups, they come after the child: it waits, for it may be asked to show them.
+        let isScope = launch.cgroups.scope != nil
+        if launch.newCgroupNamespace || launch.isFurtherProcess || isScope { try joinCgroups() }
         try launch.joins.enter()
         if launch.newCgroupNamespace {
             try checked("create the cgroup namespace", sys_unshare(Int32(bitPattern: K_CLONE_NEWCGROUP)))

@@ -14,6 +14,8 @@ public struct CreateOptions: Sendable {
     public var pidFile: String?
     /// Keep mrun-init as the container's init, whatever the config says.
     public var stayingInit = false
+    /// Who makes the container's cgroups.
+    public var cgroupDriver = CgroupDriver.cgroupfs
     /// Give the container a session keyring of its own.
     public var newKeyring = true
     /// The config, as a path in the bundle or absolute.
@@ -129,8 +131,8 @@ struct Creation: ~Copyable {
             for: spec, process, stays: stays, newKeyring: options.newKeyring, filters: SeccompCache(store: store))
         let joins = try NamespaceJoins(of: spec)
         let cgroups = try CgroupSet.plan(
-            path: spec.linux.cgroupsPath ?? id, controllers: Creation.controllers(spec),
-            needs: spec.linux.resources.controllersBesideLegacy, layout: try CgroupLayout.detect(), owner: store.root + "/" + id)
+            for: spec, id: id, driver: options.cgroupDriver, controllers: Creation.controllers(spec),
+            owner: store.root + "/" + id)
         let manager = CgroupManager(cgroups)
         let record = Record(
             id: id, bundle: bundle.path, rootfs: bundle.rootfs, bootID: try Record.currentBootID(),
@@ -211,6 +213,7 @@ struct Creation: ~Copyable {
         // Cgroups that were refused to us, because others live in them, are none of ours.
         if hasCgroups {
             try manager.killAll(Deadline(milliseconds: 10_000))
+            try manager.stopScope()
             try manager.remove()
         }
         launch.hooks?.runPoststop(warn)
@@ -220,9 +223,12 @@ struct Creation: ~Copyable {
     private mutating func make(_ options: CreateOptions) throws(Failure) -> ProcessHandle {
         // On v2 the child is born in its cgroup. On v1 it starts on its mounts while its cgroups are being made,
         // unless it is to show them.
-        let isUnified = record.cgroups.version == .v2
+        // systemd wants a process to begin a scope with: the child is there first, and waits.
+        let isScope = record.cgroups.scope != nil
+        let isUnified = record.cgroups.version == .v2 && !isScope
         let cgroupsFirst =
-            isUnified || launch.operations.contains { if case .cgroups = $0 { true } else { false } }
+            isUnified
+            || !isScope && launch.operations.contains { if case .cgroups = $0 { true } else { false } }
         if cgroupsFirst { try makeCgroups() }
         let half: HalfMade
         if isUnified, let directory = try manager.directoryForSpawn() {
@@ -232,7 +238,7 @@ struct Creation: ~Copyable {
         }
         launch.closeChildEnd()
         record.process = try ProcessIdentity.of(pid: half.pid)
-        if !cgroupsFirst { try makeCgroups() }
+        if isScope { try makeScope(half.pid) } else if !cgroupsFirst { try makeCgroups() }
         if let score = bundle.process.oomScoreAdj {
             try Files.write(String(score), to: "/proc/\(half.pid)/oom_score_adj")
         }
@@ -264,8 +270,15 @@ struct Creation: ~Copyable {
     }
 
     private mutating func makeCgroups() throws(Failure) {
-        try manager.create(resources: bundle.spec.linux.resources)
+        try manager.create(resources: bundle.spec.linux.resources.without(record.cgroups))
         hasCgroups = true
+    }
+
+    private mutating func makeScope(_ pid: Int32) throws(Failure) {
+        let resources = bundle.spec.linux.resources
+        try manager.startScope(pid: pid, resources: resources, annotations: bundle.spec.annotations)
+        hasCgroups = true
+        try manager.create(resources: resources, inside: pid)
     }
 
     /// The parent's side of the conversation, see `Word`.

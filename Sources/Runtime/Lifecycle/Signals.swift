@@ -66,8 +66,9 @@ extension Containers {
         }
         guard let process = record.process else { throw .refused("container not running") }
         // Signals that mrun-init cannot pass on, and a SIGKILL that no pid namespace would spread.
+        let hasCgroups = !record.cgroups.isEmpty
         let isStop = signal == SIGSTOP || signal == SIGCONT
-        if all || signal == SIGKILL && !record.ownPidNamespace || isStop && record.stayingInit {
+        if hasCgroups && (all || signal == SIGKILL && !record.ownPidNamespace || isStop && record.stayingInit) {
             try manager.signalAll(signal)
         } else {
             guard let handle = try process.open(), try handle.signal(signal) else {
@@ -87,6 +88,9 @@ extension Containers {
             let why = snapshot.status == .paused ? " (it is paused already)" : ""
             throw .refused("container not running\(why)")
         }
+        guard !snapshot.record.cgroups.isEmpty else {
+            throw .refused("cannot pause: the container was created without cgroups (--cgroup-manager disabled)")
+        }
         try CgroupManager(snapshot.record.cgroups).freeze()
     }
 
@@ -102,6 +106,11 @@ extension Containers {
     public func processes(of id: String) throws(Failure) -> [Int32] {
         let folder = try existing(id)
         guard let record = try folder.record() else { return [] }
+        if record.cgroups.isEmpty {
+            // Without cgroups only the init is known for certain.
+            guard let process = record.process, try process.isAlive() else { return [] }
+            return [process.pid]
+        }
         return try CgroupManager(record.cgroups).processes()
     }
 }
