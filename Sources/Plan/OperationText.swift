@@ -24,6 +24,7 @@ extension Operation {
         case .readOnly(let path): "make \(path) read-only"
         case .workingDirectory(let path): "make the working directory \(path) where it is missing"
         case .terminal(let makesConsole): makesConsole ? "a terminal, also as /dev/console" : "a terminal"
+        case .hooks: "hooks: prestart, createRuntime, createContainer"
         case .readOnlyMounts: "make read-only what was left writable so far"
         case .readOnlyRoot: "make the root read-only"
         case .sysctl(let name, let value): "sysctl \(name) = \(value)"

@@ -52,7 +52,7 @@ enum ExecCommand {
     static func run(_ invocation: Invocation) throws(Failure) -> Int32 {
         let id = try invocation.containerID()
         let options: ExecOptions
-        do { options = try ExecCommand.options(invocation.arguments) } catch {
+        do { options = try ExecCommand.options(invocation) } catch {
             var failure = error.during("exec failed")
             failure.exitStatus = 255
             throw failure
@@ -60,7 +60,8 @@ enum ExecCommand {
         return try invocation.containers.exec(id, options, detach: invocation.arguments.flag("detach"))
     }
 
-    private static func options(_ arguments: Arguments) throws(Failure) -> ExecOptions {
+    private static func options(_ invocation: Invocation) throws(Failure) -> ExecOptions {
+        let arguments = invocation.arguments
         var options = ExecOptions(arguments: Array(arguments.positionals.dropFirst()))
         options.environment = arguments.values("env")
         options.cwd = arguments.value("cwd")
