@@ -34,7 +34,8 @@ extension CgroupSet {
                 let path = directories[index].path + rest
                 // Controllers that share a hierarchy share its cgroups.
                 guard !given[index] || paths[index] == path else {
-                    throw .refused("invalid --cgroup argument(s): controller \(name) specified multiple times")
+                    throw .refused(
+                        "invalid --cgroup argument(s): controller \(name) specified multiple times")
                 }
                 given[index] = true
                 paths[index] = path
@@ -67,7 +68,9 @@ extension CgroupManager {
         let layout = CgroupLayout.parse(text, version: .v2) { _, isUnified in isUnified }
         guard let place = layout.hierarchies.first else { return nil }
         let path = place.mount + place.own
-        guard path.utf8.starts(with: (own.path + "/").utf8), !Path.steps(path).contains("..") else { return nil }
+        guard path.utf8.starts(with: (own.path + "/").utf8), !Path.steps(path).contains("..") else {
+            return nil
+        }
         return try FileDescriptor.open(path, flags: O_RDONLY | O_DIRECTORY)
     }
 }

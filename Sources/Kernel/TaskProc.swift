@@ -8,7 +8,8 @@ package enum TaskProc {
     /// It shows processes and nothing else: no switch of the kernel can be reached through it.
     package static func own() throws(Failure) -> FileDescriptor {
         let quiet = K_MOUNT_ATTR_NOSUID | K_MOUNT_ATTR_NODEV | K_MOUNT_ATTR_NOEXEC
-        return try DetachedMount(type: "proc", source: nil, parameters: ["subset=pid"], attributes: quiet).take()
+        return try DetachedMount(type: "proc", source: nil, parameters: ["subset=pid"], attributes: quiet)
+            .take()
     }
 
     /// A copy of the procfs at `path` of this process' root, without what is mounted below it.
@@ -21,7 +22,8 @@ package enum TaskProc {
         let magic = try checked("statfs \"\(path)\"", sys_filesystem_magic(place.raw))
         // Number 1 is the root of a procfs: a folder of one, bound there, would have other names in it.
         guard magic == Int(K_PROC_SUPER_MAGIC), try place.status().inode == 1 else {
-            throw .refused("\"\(path)\" is not the root of a procfs, which a security label is written through")
+            throw .refused(
+                "\"\(path)\" is not the root of a procfs, which a security label is written through")
         }
         return try DetachedMount(cloning: place, recursive: false).take()
     }

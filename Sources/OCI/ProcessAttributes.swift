@@ -217,7 +217,8 @@ package struct NumberSet: Sendable, Hashable {
         var words: [UInt64] = []
         for range in text.utf8.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false) {
             let ends = range.split(separator: UInt8(ascii: "-"), omittingEmptySubsequences: false)
-            guard let first = ends.first.flatMap(NumberSet.number), let last = ends.last.flatMap(NumberSet.number),
+            guard let first = ends.first.flatMap(NumberSet.number),
+                let last = ends.last.flatMap(NumberSet.number),
                 ends.count <= 2, first <= last
             else { throw c.failure("\"\(text)\" is no list like 0-3,7") }
             guard last < limit else { throw c.failure("\(last) is above \(limit - 1)") }
@@ -230,7 +231,9 @@ package struct NumberSet: Sendable, Hashable {
     }
 
     private static func number(_ digits: Substring.UTF8View) -> Int? {
-        guard !digits.isEmpty, digits.count < 6, digits.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }) else { return nil }
+        guard !digits.isEmpty, digits.count < 6, digits.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }) else {
+            return nil
+        }
         return digits.reduce(0) { $0 * 10 + Int($1 - 0x30) }
     }
 }

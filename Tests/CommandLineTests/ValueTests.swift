@@ -51,6 +51,18 @@ struct ValueTests {
         #expect(throws: Failure.self) { try UserArgument(text) }
     }
 
+    @Test func `a group is one number`() throws {
+        #expect(try GroupArgument.id("0") == 0)
+        #expect(try GroupArgument.id("4294967294") == 4_294_967_294)
+    }
+
+    @Test(arguments: [
+        "", "-1", "+1", "4294967295", "4294967296", "wheel", "1,2", "1:2", "01", "1 ", "１", "0x1",
+    ])
+    func `any other group is refused, never read in part`(text: String) {
+        #expect(throws: Failure.self) { try GroupArgument.id(text) }
+    }
+
     @Test(arguments: ["web", "a", "...", "_", "+x", "Web-1.2_3", String(repeating: "x", count: 1024)])
     func `an id of the allowed letters is taken as it is`(text: String) throws {
         #expect(try ContainerID(text).text == text)

@@ -11,7 +11,7 @@ from case import EINVAL, ENOENT, EXDEV, InitTest, KILL_PROCESS, deny, python, se
 from harness import (AFFINITY, CALLS, CAPABILITIES, IO_PRIORITY, LABELS, MEMORY_POLICY, NO_NEW_PRIVS, PERSONALITY,
                      PROC_FD, REPORT_FD, SCHEDULER, STAY, orders)
 
-EPERM, ENOTDIR = 1, 20
+EPERM = 1
 SHOW = """
 import ctypes, os
 call = ctypes.CDLL(None, use_errno=True).syscall
@@ -68,6 +68,8 @@ class Attributes(InitTest):
                     self.refused("ATTRIBUTE", EINVAL, bit, attributes={"given": bit, **more}, flags=flags)
             self.refused("ATTRIBUTE", EINVAL, MEMORY_POLICY, attributes={"given": MEMORY_POLICY, "memory_mode": 2},
                          nodes=[0, 1 << 63], flags=flags)
+            self.refused("ATTRIBUTE", EINVAL, MEMORY_POLICY, attributes={"given": MEMORY_POLICY, "memory_mode": 2},
+                         nodes=[1 | 1 << 63], flags=flags)
             self.refused("ATTRIBUTE", EPERM, SCHEDULER, attributes={"given": SCHEDULER, "nice": -5}, prepare=without_nice,
                          flags=flags)
 
@@ -198,6 +200,8 @@ class DamagedAttributes(InitTest):
     def test_a_label_that_lies_elsewhere_is_refused(self):
         whole = orders(["/bin/true"], report_fd=REPORT_FD, attributes={"given": LABELS, "proc_fd": PROC_FD},
                        labels=[("self/attr/exec", "a", "a")])
+        descriptor = os.open("/proc", os.O_PATH | os.O_DIRECTORY)
+        self.addCleanup(os.close, descriptor)
         header = dict(zip(harness.FIELDS, harness.HEADER.unpack_from(whole)))
         attributes = dict(zip(harness.ATTRIBUTE_FIELDS,
                               harness.ATTRIBUTES.unpack_from(whole, header["attributes_offset"])))
@@ -205,4 +209,5 @@ class DamagedAttributes(InitTest):
             for value in (0, 8, len(whole), 2**63):
                 block = bytearray(whole)
                 struct.pack_into("<Q", block, attributes["labels_offset"] + 8 * place, value)
-                self.assertEqual(self.launch(block=bytes(block)).wait(), 1)
+                shim = self.launch(block=bytes(block), proc=descriptor)
+                self.assertEqual((shim.wait(), shim.read_reports()), (1, [("ORDERS", EINVAL, 0)]))

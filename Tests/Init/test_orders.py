@@ -96,7 +96,9 @@ class DamagedOrders(InitTest):
         self.damaged(self.whole(enter_fd=77))
 
     def test_a_start_descriptor_that_is_no_listener_is_refused(self):
-        self.damaged(self.whole(start_fd=RECORD_FD), reported=False, recorded=True)
+        # Held as far as it knew; then it ends.
+        shim = self.launch(block=self.whole(start_fd=RECORD_FD), recorded=True)
+        self.assertEqual((shim.wait(), shim.read_reports()), (1, [("HELD", 0, 0)]))
 
     def test_no_random_damage_makes_it_crash(self):
         chance, whole = random.Random(20), self.whole(flags=CAPABILITIES | SETGROUPS, report_fd=-1)

@@ -243,13 +243,7 @@ END
 .linux.timeOffsets = {monotonic: {secs: 1}}|/linux/timeOffsets
 .linux.netDevices = {eth0: {}}|/linux/netDevices
 .linux.intelRdt = {closID: "x"}|/linux/intelRdt
-.linux.memoryPolicy = {mode: "MPOL_BIND"}|/linux/memoryPolicy
-.linux.personality = {domain: "LINUX32"}|/linux/personality
 .linux.mountLabel = "x"|/linux/mountLabel
-.process.apparmorProfile = "x"|/process/apparmorProfile
-.process.selinuxLabel = "x"|/process/selinuxLabel
-.process.scheduler = {policy: "SCHED_FIFO"}|/process/scheduler
-.process.ioPriority = {class: "IOPRIO_CLASS_RT"}|/process/ioPriority
 .linux.resources.blockIO = {weight: 100}|/linux/resources/blockIO
 .linux.resources.hugepageLimits = [{pageSize: "2MB", limit: 0}]|/linux/resources/hugepageLimits
 .linux.resources.network = {classID: 1}|/linux/resources/network

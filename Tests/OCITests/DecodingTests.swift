@@ -219,10 +219,9 @@ struct RefusalTests {
     }
 
     @Test(arguments: [
-        "/vm", "/process/apparmorProfile", "/process/selinuxLabel", "/process/scheduler",
-        "/process/ioPriority", "/process/execCPUAffinity", "/mounts/0/uidMappings", "/mounts/0/gidMappings",
+        "/vm", "/mounts/0/uidMappings", "/mounts/0/gidMappings",
         "/linux/uidMappings", "/linux/gidMappings", "/linux/timeOffsets", "/linux/netDevices",
-        "/linux/intelRdt", "/linux/memoryPolicy", "/linux/personality", "/linux/mountLabel",
+        "/linux/intelRdt", "/linux/mountLabel",
         "/linux/resources/blockIO", "/linux/resources/hugepageLimits", "/linux/resources/network",
         "/linux/resources/rdma",
     ])

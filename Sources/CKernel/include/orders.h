@@ -102,8 +102,8 @@ struct orders_hook {
 
 // What mrun-init reports, as fixed frames on the connection of `start` (or on report_fd). The peer reads until the end
 // of the stream: a frame with an error decides; else ORDERS_STEP_RELEASED then the end means that the task runs; the
-// end without any frame means that mrun-init died. While it is held, the end of report_fd without any frame means that
-// all is well so far: it listens, and has given up what it can.
+// end without any frame means that mrun-init died. One that is to be held says ORDERS_STEP_HELD on report_fd when it
+// listens and has given up what it can, and closes it: its end alone, which death brings about as well, means nothing.
 //
 // With enter_fd there are two: the process that got the orders, and the task, its sibling in the other namespace.
 // ORDERS_STEP_ENTERED tells the task's pid, as mrun-init sees it; then the first one ends with code 0, and the task's
@@ -115,7 +115,7 @@ struct orders_hook {
 // with the number of the listener's descriptor in the task, written by nothing but write(2).
 struct orders_report {
     uint32_t step;    // enum orders_step
-    uint32_t error;   // errno, 0 with ORDERS_STEP_RELEASED and ORDERS_STEP_ENTERED
+    uint32_t error;   // errno, 0 with ORDERS_STEP_RELEASED, _ENTERED and _HELD
     uint32_t detail;  // e.g. the index of the rlimit, the number of the capability
 };
 
@@ -141,6 +141,7 @@ enum orders_step {
     ORDERS_STEP_ENTER,        // detail: 0 setns, 1 clone
     ORDERS_STEP_ENTERED,      // no failure; detail: pid of the task
     ORDERS_STEP_ATTRIBUTE,    // detail: the orders_attribute
+    ORDERS_STEP_HELD,         // no failure: it waits for the start
     ORDERS_STEP_LABEL,        // detail: index; EXDEV: what is read there is another label
     ORDERS_STEP_LISTENER,     // no failure with error 0; detail: 0, or the number of the descriptor
     ORDERS_STEP_HOOK,         // detail: index; the frame is a struct orders_hook_report

@@ -185,12 +185,17 @@ struct InitReport {
     static let death = Failure.refused(
         "the container's init died before the task could start (killed, or out of memory?)")
 
-    /// Reads frames until the end of the stream, at which mrun-init is held, or has died.
-    static func readHeld(from connection: Conversation, process: ProcessSpec) throws(Failure) {
+    /// Reads frames until mrun-init says that it is held.
+    ///
+    /// - Throws: the failure that it met, in words.
+    /// - Returns: false when it has died instead.
+    static func readHeld(from connection: Conversation, process: ProcessSpec) throws(Failure) -> Bool {
         var sender: Int32 = 0
         while let report = try next(from: connection, &sender) {
             if report.error != 0 { throw failure(report, executable: "", process: process) }
+            if report.step == UInt32(ORDERS_STEP_HELD.rawValue) { return true }
         }
+        return false
     }
 
     private static func next(

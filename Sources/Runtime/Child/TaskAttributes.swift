@@ -94,7 +94,8 @@ struct TaskAttributes {
             guard labels.indices.contains(Int(report.detail)) else { return nil }
             return labels[Int(report.detail)].failure(errno: errno, isUnread: errno == differs)
         case ORDERS_STEP_ATTRIBUTE:
-            return Failure(.kernel(call: words(orders_attribute(report.detail), process, errno), errno: errno))
+            return Failure(
+                .kernel(call: words(orders_attribute(report.detail), process, errno), errno: errno))
         default: return nil
         }
     }

@@ -300,9 +300,7 @@ struct Creation: ~Copyable {
                 throw try InitReport.explained(error, manager, InitReport.outOfMemory)
             }
         } else {
-            try InitReport.readHeld(from: child, process: bundle.process)
-            // Its end of the stream closes when it waits, and when it dies.
-            if try half.hasEnded() { throw try died() }
+            guard try InitReport.readHeld(from: child, process: bundle.process) else { throw try died() }
         }
         try attachments.send(try half.handle(), kind: "standard")
         return half.letGo()

@@ -116,7 +116,8 @@ extension Launch {
                 (process.args[0], process)
             }
         } catch {
-            throw try InitReport.explained(error, CgroupManager(cgroups), "\(error.message) (possibly OOM-killed)")
+            throw try InitReport.explained(
+                error, CgroupManager(cgroups), "\(error.message) (possibly OOM-killed)")
         }
         guard let pid else { throw .refused("the container's init did not tell the new process' pid") }
         // Our child too, and not reaped by anybody else: its pid means it.

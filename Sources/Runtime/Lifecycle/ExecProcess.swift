@@ -141,7 +141,8 @@ extension Launch {
             return try spawn(intoCgroup: directory.raw)
         } catch {
             // A cgroup that passes its controllers on has no processes itself: the init has moved into one below.
-            guard error.errno == EBUSY, let initPID, let below = try manager.directory(ofMember: initPID) else {
+            guard error.errno == EBUSY, let initPID, let below = try manager.directory(ofMember: initPID)
+            else {
                 throw error
             }
             return try spawn(intoCgroup: below.raw)

@@ -222,12 +222,6 @@ struct HalfMade: ~Copyable {
         return ProcessHandle(adopting: FileDescriptor(adopting: Int32(try checked("dup", answer))))
     }
 
-    /// Whether it has ended by itself.
-    borrowing func hasEnded() throws(Failure) -> Bool {
-        var item = poll_item(fd: pidfd, events: Int16(POLLIN), revents: 0)
-        return try checked("poll", sys_poll(&item, 1, 0)) > 0
-    }
-
     /// The child may live: from here on the record answers for it.
     consuming func letGo() -> ProcessHandle {
         let pidfd = pidfd

@@ -43,7 +43,8 @@ package struct CapabilitySets: Sendable, Hashable {
         effective = try mask(spec.effective, "effective")
         let wanted = try mask(spec.ambient, "ambient")
         ambient = wanted & permitted & inheritable
-        for (index, name) in spec.effective.enumerated() where effective & ~permitted & CapabilitySets.bit(name) != 0 {
+        for (index, name) in spec.effective.enumerated()
+        where effective & ~permitted & CapabilitySets.bit(name) != 0 {
             let place = "\(pointer)/effective/\(index)"
             throw Failure(.document(at: place, "\"\(name)\" is not in the permitted set"))
         }
