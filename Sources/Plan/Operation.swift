@@ -21,6 +21,8 @@ package enum Operation: Hashable, Sendable {
     case readOnlyRoot
     case sysctl(name: String, value: String)
     case pivot
+    /// Mount the root over the old one: where that is a ramdisk, pivot_root(2) fails.
+    case moveRoot
     /// What the container's own mounts pass on, once it lives in its root.
     case rootPropagation(MountPropagation)
     case hostname(String)
