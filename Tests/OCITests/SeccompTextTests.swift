@@ -38,7 +38,7 @@ struct SeccompTextTests {
         #expect(spec == other)
     }
 
-    @Test(arguments: ["null", "{}", "[]", "1"])
+    @Test(arguments: ["null", "[]", "1"])
     func `what is no profile is read at once`(seccomp: String) throws {
         let bytes = text(seccomp)
         if seccomp == "null" {
@@ -51,7 +51,7 @@ struct SeccompTextTests {
     }
 
     @Test(arguments: [
-        #"{"a":1}"#, #"{"defaultAction":1}"#, #"{"defaultAction":"X","syscalls":[{"names":[]}]}"#,
+        "{}", #"{"a":1}"#, #"{"defaultAction":1}"#, #"{"defaultAction":"X","syscalls":[{"names":[]}]}"#,
         #"{"defaultAction":"X","defaultAction":"X"}"#, #"{"defaultAction":"X\u0000"}"#,
         #"{"defaultAction":"X",}"#,
         #"{"defaultAction":"X","listenerMetadata":"x"}"#, #"{"defaultAction":"X","listenerPath":"x"}"#,
