@@ -23,6 +23,8 @@ package enum Operation: Hashable, Sendable {
     /// Everything is mounted, and may still be written: the hooks of `create` have their turn.
     case hooks
     case pivot
+    /// Mount the root over the old one: where that is a ramdisk, pivot_root(2) fails.
+    case moveRoot
     /// What the container's own mounts pass on, once it lives in its root.
     case rootPropagation(MountPropagation)
     case hostname(String)

@@ -7,10 +7,12 @@ package import OCI
 package enum Planner {
     /// The plan for `spec`, with the root file system at the absolute path `rootfs`; relative sources of bind
     /// mounts lie in `bundle`.
-    package static func plan(for spec: Spec, rootfs: String, bundle: String) throws(Failure) -> Plan {
+    package static func plan(
+        for spec: Spec, rootfs: String, bundle: String, movesRoot: Bool = false
+    ) throws(Failure) -> Plan {
         var plan = Plan()
         let sharesRoot = rootfs == "/"
-        try addRoot(spec, rootfs: rootfs, to: &plan)
+        try addRoot(spec, rootfs: rootfs, movesRoot: movesRoot, to: &plan)
         for (index, mount) in spec.mounts.enumerated() {
             plan.add(try operation(for: mount, bundle: bundle, at: "/mounts/\(index)"), in: .mounts)
         }
@@ -27,7 +29,9 @@ package enum Planner {
         return plan
     }
 
-    private static func addRoot(_ spec: Spec, rootfs: String, to plan: inout Plan) throws(Failure) {
+    private static func addRoot(
+        _ spec: Spec, rootfs: String, movesRoot: Bool, to plan: inout Plan
+    ) throws(Failure) {
         // Shared mounts of the host must not see ours, so the tree is a slave while it is being built, at
         // least.
         let word = spec.linux.rootfsPropagation ?? "rslave"
@@ -40,7 +44,7 @@ package enum Planner {
             plan.add(.shareRoot, in: .root)
         } else {
             plan.add(.bindRoot(rootfs), in: .root)
-            plan.add(.pivot, in: .pivot)
+            plan.add(movesRoot ? .moveRoot : .pivot, in: .pivot)
         }
         if spec.linux.rootfsPropagation != nil { plan.add(.rootPropagation(last), in: .pivot) }
     }

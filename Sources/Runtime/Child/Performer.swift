@@ -46,6 +46,8 @@ struct Performer: ~Copyable {
         case .readOnlyRoot: try makeRootReadOnly()
         case .sysctl(let name, let value): try TrustedProc().write(value, to: Performer.sysctlPath(name))
         case .pivot: try pivot()
+        case .moveRoot:
+            try inRoot { (root) throws(Failure) in try MountTree.moveToRoot(root.directory) }
         case .hooks: break  // the child's affair, and its parent's
         case .hostname(let name):
             try checked("sethostname \"\(name)\"", sys_sethostname(name, name.utf8.count))
