@@ -28,6 +28,7 @@ extension Operation {
         case .readOnlyMounts: "make read-only what was left writable so far"
         case .readOnlyRoot: "make the root read-only"
         case .sysctl(let name, let value): "sysctl \(name) = \(value)"
+        case .hooks: "hooks: prestart and createRuntime on the host, then createContainer in here"
         case .pivot: "pivot_root, and let go of the host's root"
         case .moveRoot: "mount the root over the host's"
         case .rootPropagation(let propagation): "propagation of the root: \(propagation.text)"

@@ -188,6 +188,17 @@ def bury_strays():
             os.waitpid(pid, 0)
 
 
+class HookEnd:
+    """What is told of a hook that failed."""
+
+    def __init__(self, frame):
+        how, self.status, out, err, self.cut = struct.unpack_from("<5I", frame, 12)
+        self.how = ["ENDED", "TIMED_OUT", "ABANDONED", "NOT_EXECUTED", "NOT_STARTED"][how]
+        self.out, self.err = frame[32:32 + out], frame[32 + out:]
+        if len(self.err) != err:
+            raise AssertionError(f"a frame of {len(frame)} bytes")
+
+
 class Shim:
     """One started mrun-init, with everything that a test wants to know about it."""
 
@@ -287,8 +298,10 @@ class Shim:
     def read_reports(self):
         """All frames until the end of the stream, as (step, error, detail)."""
         self.report.settimeout(20)
-        while frame := self.report.recv(64):
-            step, error, detail = struct.unpack("<3I", frame)
+        while frame := self.report.recv(8192):
+            step, error, detail = struct.unpack_from("<3I", frame)
+            if STEPS[step] == "HOOK":
+                self.hook_end = HookEnd(frame)
             self.reports.append((STEPS[step], error, detail))
         return self.reports
 

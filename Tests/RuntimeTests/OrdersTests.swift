@@ -120,11 +120,29 @@ struct OrdersTests {
     }
 
     @Test func `the layout is that of the header`() {
-        #expect(MemoryLayout<CKernel.orders>.size == 152)
+        #expect(MemoryLayout<CKernel.orders>.size == 176)
         #expect(MemoryLayout<CKernel.orders>.offset(of: \.bounding) == 32)
         #expect(MemoryLayout<CKernel.orders>.offset(of: \.start_fd) == 124 + 4)
         #expect(MemoryLayout<orders_rlimit>.size == 24)
         #expect(MemoryLayout<orders_report>.size == 12)
+        #expect(MemoryLayout<orders_hook>.size == 32 && MemoryLayout<orders_hook_report>.size == 32)
+    }
+
+    @Test func `hooks are in the block, and nothing of them where there are none`() throws {
+        var orders = try orders()
+        #expect(Block(orders).header.hook_count == 0)
+        orders.hooks = [
+            HookSpec(path: "/a"), HookSpec(path: "/b", args: ["b", "é"], env: ["A=1"], timeout: 9),
+        ]
+        orders.hookState = "{}"
+        let block = Block(orders)
+        #expect(block.header.hook_count == 2 && block.header.hooks_offset % 8 == 0)
+        #expect(block.string(block.header.hook_state_offset) == "{}")
+        let hooks = block.values(Int(block.header.hooks_offset), 2, as: orders_hook.self)
+        #expect(hooks.map { block.string($0.path_offset) } == ["/a", "/b"])
+        #expect(hooks.map { block.table($0.argv_offset) } == [["/a"], ["b", "é"]])
+        #expect(hooks.map { block.table($0.envp_offset) } == [[], ["A=1"]])
+        #expect(hooks.map(\.timeout) == [0, 9])
     }
 
     @Test func `descriptors are none unless they are given`() throws {

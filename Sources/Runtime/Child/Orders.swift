@@ -237,7 +237,7 @@ struct InitReport {
         (ORDERS_STEP_SETGID, "setgid"), (ORDERS_STEP_SETUID, "setuid"),
         (ORDERS_STEP_CAPSET, "set the capabilities"), (ORDERS_STEP_AMBIENT, "raise ambient capability"),
         (ORDERS_STEP_NO_NEW_PRIVS, "set no_new_privs"), (ORDERS_STEP_SECCOMP, "load the seccomp filter"),
-        (ORDERS_STEP_FORK, "fork the task"),
+        (ORDERS_STEP_FORK, "fork the task"), (ORDERS_STEP_HOOK, "run a hook startContainer"),
         (ORDERS_STEP_ENTER, "enter the pid namespace"), (ORDERS_STEP_CONFINE, "confine the init"),
         (ORDERS_STEP_LABEL, "set the security label"),
         (ORDERS_STEP_LISTENER, "hear that the seccomp agent is there"),
