@@ -251,10 +251,6 @@ END
 .process.selinuxLabel = "x"|/process/selinuxLabel
 .process.scheduler = {policy: "SCHED_FIFO"}|/process/scheduler
 .process.ioPriority = {class: "IOPRIO_CLASS_RT"}|/process/ioPriority
-.linux.resources.blockIO = {weight: 100}|/linux/resources/blockIO
-.linux.resources.hugepageLimits = [{pageSize: "2MB", limit: 0}]|/linux/resources/hugepageLimits
-.linux.resources.network = {classID: 1}|/linux/resources/network
-.linux.resources.rdma = {mlx: {hcaHandles: 1}}|/linux/resources/rdma
 .linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", listenerPath: "/x"}|/linux/seccomp/listenerPath
 .mounts[0].uidMappings = [{containerID: 0, hostID: 1, size: 1}]|/mounts/0/uidMappings
 .mounts += [{destination: "/x", type: "bind", source: "/tmp", options: ["bind", "idmap"]}]|/mounts/6/options/1

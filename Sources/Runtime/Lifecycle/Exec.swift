@@ -66,7 +66,7 @@ extension Containers {
             id: id, entering: try NamespaceJoins(of: initProcess, pid: identity.pid), process: process,
             cgroups: cgroups,
             orders: orders)
-        return try launch.execute(options)
+        return try launch.execute(options, beside: identity.pid)
     }
 
     private static func process(of spec: Spec, _ options: ExecOptions) throws(Failure) -> ProcessSpec {
@@ -98,14 +98,11 @@ extension Containers {
 
 extension Launch {
     /// The parent's side of `exec`: the child joins the container's cgroups before it enters anything else.
-    fileprivate func execute(_ options: ExecOptions) throws(Failure) -> ProcessHandle {
+    fileprivate func execute(
+        _ options: ExecOptions, beside initProcess: Int32
+    ) throws(Failure) -> ProcessHandle {
         let manager = CgroupManager(cgroups)
-        let half: HalfMade
-        if cgroups.version == .v2, let directory = try manager.directoryForSpawn() {
-            half = try spawn(intoCgroup: directory.raw)
-        } else {
-            half = try spawn(intoCgroup: -1)
-        }
+        let half = try spawn(into: manager, beside: initProcess)
         closeChildEnd()
         if let score = process.oomScoreAdj {
             try Files.write(String(score), to: "/proc/\(half.pid)/oom_score_adj")
