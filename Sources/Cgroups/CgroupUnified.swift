@@ -22,8 +22,9 @@ extension CgroupManager {
         let failures = try parent.passOn(missing)
         for name in needed {
             guard let failure = failures.first(where: { $0.name == name })?.failure else { continue }
-            throw limits.contains { $0.controller == name }
-                ? failure.during(LimitPointer.of(controller: name)) : failure
+            guard let limit = limits.first(where: { $0.controller == name }), let write = limit.writes.first
+            else { throw failure }
+            throw failure.during(limit.pointer(of: write))
         }
     }
 }

@@ -219,11 +219,7 @@ struct RefusalTests {
     }
 
     @Test(arguments: [
-        "/vm", "/mounts/0/uidMappings", "/mounts/0/gidMappings",
-        "/linux/uidMappings", "/linux/gidMappings", "/linux/timeOffsets", "/linux/netDevices",
-        "/linux/intelRdt", "/linux/mountLabel",
-        "/linux/resources/blockIO", "/linux/resources/hugepageLimits", "/linux/resources/network",
-        "/linux/resources/rdma",
+        "/vm", "/linux/intelRdt",
     ])
     func `a member that mrun does not bring about is refused by its place, unless it asks for nothing`(
         pointer: String
