@@ -235,7 +235,6 @@ END
         refused_soon "$pointer"
         [[ $message == *'not supported by this version'* ]]
     done <<'END'
-.process.terminal = true|/process/terminal
 .hooks = {prestart: [{path: "/bin/true"}]}|/hooks
 .linux.namespaces += [{type: "user"}]|/linux/namespaces/5
 .linux.namespaces += [{type: "time"}]|/linux/namespaces/5

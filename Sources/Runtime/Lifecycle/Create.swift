@@ -242,7 +242,7 @@ private struct Creation: ~Copyable {
             // Its end of the stream closes when it waits, and when it dies.
             if try half.hasEnded() { throw try died() }
         }
-        try attachments.send(try half.handle(), kind: "standard")
+        try attachments.send(pidfd: half.descriptor, kind: "standard")
         return half.letGo()
     }
 

@@ -203,11 +203,8 @@ struct HalfMade: ~Copyable {
         _ = sys_close(pidfd)
     }
 
-    /// A second handle on it.
-    borrowing func handle() throws(Failure) -> ProcessHandle {
-        let answer = sys_fcntl(pidfd, F_DUPFD_CLOEXEC, 3)
-        return ProcessHandle(adopting: FileDescriptor(adopting: Int32(try checked("dup", answer))))
-    }
+    /// The number of its pidfd; valid as long as this value lives.
+    var descriptor: Int32 { pidfd }
 
     /// Whether it has ended by itself.
     borrowing func hasEnded() throws(Failure) -> Bool {
