@@ -46,16 +46,6 @@ extension CgroupManager {
         guard let unified = set.unified else { return nil }
         return try FileDescriptor.open(unified.path, flags: O_RDONLY | O_DIRECTORY)
     }
-
-    /// The cgroup2 directory that a process of the container is in; `nil` where that is not in the container's.
-    package func directory(of process: Int32) throws(Failure) -> FileDescriptor? {
-        guard let unified = set.unified else { return nil }
-        let text = try Files.read("/proc/\(process)/cgroup")
-        guard let line = text.split(separator: "\n").first(where: { $0.hasPrefix("0::/") }) else { return nil }
-        let path = CgroupLayout.root + line.dropFirst(3)
-        guard path.utf8.starts(with: "\(unified.path)/".utf8) else { return nil }
-        return try FileDescriptor.open(path, flags: O_RDONLY | O_DIRECTORY)
-    }
 }
 
 /// The membership files of a container's cgroups, open for writing.

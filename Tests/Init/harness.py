@@ -39,7 +39,8 @@ STEPS = [
     "ATTRIBUTE", "HELD", "LABEL", "LISTENER", "HOOK",
 ]
 
-START_FD, REPORT_FD, RECORD_FD, ENTER_FD, PROC_FD = 10, 11, 12, 13, 14
+START_FD, REPORT_FD, RECORD_FD, ENTER_FD, PROC_FD, PRESERVED_FD = 10, 11, 12, 13, 14, 15
+ORDERS_FD = 3
 
 HEADER = struct.Struct("<4I 2I 2I 5Q Q Q 2Q 2I 3I I 5i I Q 2I Q")
 FIELDS = [
@@ -203,41 +204,49 @@ class Shim:
     """One started mrun-init, with everything that a test wants to know about it."""
 
     def __init__(self, binary, directory, argv=("/bin/true",), *, held=False, reporting=None, recorded=False,
-                 namespace=False, enter=None, proc=None, block=None, stdin=None, prepare=None, leaked=(), **more):
+                 namespace=False, enter=None, proc=None, block=None, stdin=None, prepare=None, leaked=(), preserved=(),
+                 **more):
         self.reports, self.code, self.report = [], None, None
         table, numbers, theirs = {}, {}, []  # numbers for its descriptors; what is only its own
+        # Its own descriptors are above those of the task, one of which is up there as well.
+        above = max(0, len(preserved) - 6)
 
         def give(number, descriptor):
             table[number] = descriptor
             theirs.append(descriptor)
 
+        for index, descriptor in enumerate(preserved):
+            table[ORDERS_FD + index if index else PRESERVED_FD + above] = descriptor
+        if preserved:
+            numbers.update(preserved=len(preserved), preserved_fd=PRESERVED_FD + above)
+
         if not held if reporting is None else reporting:
             self.report, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            give(REPORT_FD, other.detach())
-            numbers["report_fd"] = REPORT_FD
+            give(REPORT_FD + above, other.detach())
+            numbers["report_fd"] = REPORT_FD + above
         if held:
             self.address = os.path.join(directory, f"start-{time.monotonic_ns()}")
             listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             listener.bind(self.address)
             listener.listen(16)
-            give(START_FD, listener.detach())
-            numbers["start_fd"] = START_FD
+            give(START_FD + above, listener.detach())
+            numbers["start_fd"] = START_FD + above
         if recorded:
             self.record_path = os.path.join(directory, f"record-{time.monotonic_ns()}")
-            give(RECORD_FD, os.open(self.record_path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC))
-            numbers["record_fd"] = RECORD_FD
+            give(RECORD_FD + above, os.open(self.record_path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC))
+            numbers["record_fd"] = RECORD_FD + above
         if enter is not None:
-            table[ENTER_FD] = enter
-            numbers["enter_fd"] = ENTER_FD
+            table[ENTER_FD + above] = enter
+            numbers["enter_fd"] = ENTER_FD + above
         if proc is not None:
-            table[PROC_FD] = proc
+            table[PROC_FD + above] = proc
         self.output_reader, output = os.pipe()
         give(1, output)
         if stdin is None:
             give(0, os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC))
         else:
             table[0] = stdin
-        give(3, sealed(orders(list(argv), **{**numbers, **more}) if block is None else block))
+        give(ORDERS_FD, sealed(orders(list(argv), **{**numbers, **more}) if block is None else block))
         self.pid = self._fork(namespace, lambda: self._become(binary, table, prepare, leaked))
         self.pidfd = os.pidfd_open(self.pid)
         for descriptor in theirs:

@@ -247,9 +247,9 @@ hostile_image() {
 }
 
 @test "without a mount on /dev the console is made in the image, also where that will be read-only" {
-    local readonly
-    for readonly in false true; do
-        hostile_image : ".root.readonly = $readonly"
+    local closed
+    for closed in false true; do
+        hostile_image : ".root.readonly = $closed"
         drive -- run --bundle "$bundle" "$id"
         has inside
         has 136,
@@ -258,12 +258,12 @@ hostile_image() {
 }
 
 @test "a console that is a link makes, opens and changes no file of the host (CVE-2025-52565, CVE-2026-88264)" {
-    local victim=$BATS_TEST_TMPDIR/victim target readonly
+    local victim=$BATS_TEST_TMPDIR/victim target closed
     mkdir "$victim"
     echo precious >"$victim/file"
-    for readonly in false true; do
+    for closed in false true; do
         for target in "$victim/new" "$victim/file" "../../../../../../../..$victim/new" /proc/self/fd/3/new /dev/pts/ptmx /etc/new; do
-            hostile_image "ln -sf $target dev/console" ".root.readonly = $readonly"
+            hostile_image "ln -sf $target dev/console" ".root.readonly = $closed"
             drive -- run --bundle "$bundle" "$id"
             has 'status 1 restored'
             lacks inside
@@ -428,6 +428,7 @@ hostile_image() {
     start_script 'sleep 1000'
     local reader
     mkfifo "$BATS_TEST_TMPDIR/fifo"
+    # shellcheck disable=SC2217 # it holds the pipe open, and reads nothing
     sleep 30 <"$BATS_TEST_TMPDIR/fifo" 3>&- &
     reader=$!
     "$MRUN" --root "$ROOT" exec --tty "$id" yes >"$BATS_TEST_TMPDIR/fifo" 2>/dev/null </dev/null 3>&- &

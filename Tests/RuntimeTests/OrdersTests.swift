@@ -56,7 +56,7 @@ struct OrdersTests {
         #expect(Array(block.bytes.prefix(4)) == Array("MRI1".utf8))
         #expect(block.header.magic == UInt32(ORDERS_MAGIC))
         #expect(Int(block.header.size) == block.bytes.count)
-        #expect(block.header.preserved == 0)
+        #expect(block.header.preserved == 0 && block.header.preserved_fd == -1 && block.header.reserved == 0)
     }
 
     @Test func `ids, groups, umask and limits are in the block`() throws {
@@ -153,6 +153,8 @@ struct OrdersTests {
         let given = Block(orders).header
         #expect(
             given.start_fd == 10 && given.report_fd == 11 && given.record_fd == 12 && given.enter_fd == 13)
+        orders.preserved = (2, 14)
+        #expect(Block(orders).header.preserved == 2 && Block(orders).header.preserved_fd == 14)
     }
 }
 

@@ -99,7 +99,8 @@ extension Child {
         switch consume made {
         case .some(let there): terminal = there
         case .none:
-            terminal = try Terminal(in: Root(adopting: try FileDescriptor.open("/", flags: O_PATH | O_DIRECTORY)))
+            terminal = try Terminal(
+                in: Root(adopting: try FileDescriptor.open("/", flags: O_PATH | O_DIRECTORY)))
         }
         try terminal.prepare(size: attachments.size, owner: launch.process.user.uid)
         try terminal.send(to: attachments.terminalSocketNumber)

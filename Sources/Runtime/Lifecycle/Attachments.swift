@@ -108,12 +108,12 @@ final class Attachments {
     }
 
     /// Sends a descriptor of the process to those who asked for one; `kind`: `standard` or `setns`.
-    func send(_ process: borrowing ProcessHandle, kind: StaticString) throws(Failure) {
+    func send(pidfd: Int32, kind: StaticString) throws(Failure) {
         switch pidfdSocket {
         case .none: return
         case .some(let socket):
             let answer = sys_send_descriptor(
-                socket.raw, kind.utf8Start, kind.utf8CodeUnitCount, process.descriptor.raw)
+                socket.raw, kind.utf8Start, kind.utf8CodeUnitCount, pidfd)
             try checked("send the pidfd to the pidfd socket", answer)
         }
     }

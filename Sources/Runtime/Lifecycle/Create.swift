@@ -302,7 +302,7 @@ struct Creation: ~Copyable {
         } else {
             guard try InitReport.readHeld(from: child, process: bundle.process) else { throw try died() }
         }
-        try attachments.send(try half.handle(), kind: "standard")
+        try attachments.send(pidfd: half.descriptor, kind: "standard")
         return half.letGo()
     }
 

@@ -124,7 +124,7 @@ extension Launch {
         let handle = ProcessHandle(
             adopting: FileDescriptor(adopting: Int32(try checked("pidfd_open", sys_pidfd_open(pid, 0)))))
         do throws(Failure) {
-            try attachments?.send(handle, kind: "setns")
+            try attachments?.send(pidfd: handle.descriptor.raw, kind: "setns")
             if let file = options.pidFile { try PidFile.write(pid, to: file) }
         } catch {
             // Nobody would know of it.

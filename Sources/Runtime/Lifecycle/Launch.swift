@@ -216,11 +216,8 @@ struct HalfMade: ~Copyable {
         _ = sys_close(pidfd)
     }
 
-    /// A second handle on it.
-    borrowing func handle() throws(Failure) -> ProcessHandle {
-        let answer = sys_fcntl(pidfd, F_DUPFD_CLOEXEC, 3)
-        return ProcessHandle(adopting: FileDescriptor(adopting: Int32(try checked("dup", answer))))
-    }
+    /// The number of its pidfd; valid as long as this value lives.
+    var descriptor: Int32 { pidfd }
 
     /// The child may live: from here on the record answers for it.
     consuming func letGo() -> ProcessHandle {

@@ -94,7 +94,7 @@ final class Relay {
     private var toTask = Transit()
     private var toCaller = Transit()
     private var readsInput: Bool
-    /// Nobody has the terminal open. Somebody may open it again.
+    /// Nobody has the terminal open; somebody may open it again.
     private var isHungUp = false
 
     /// The terminal changes now, before the task can see a key.
