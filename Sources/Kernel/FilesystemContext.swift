@@ -26,14 +26,14 @@ package struct FilesystemContext: ~Copyable {
 
     /// What is mounted: a device, the name of a share, or any word.
     package borrowing func set(source: String) throws(Failure) {
-        try accept(
+        try expect(
             sys_fsconfig(descriptor.raw, K_FSCONFIG_SET_STRING, "source", source, 0), "source \"\(source)\"")
     }
 
     /// One parameter: `key`, or `key=value`, as mount(8) writes them.
     package borrowing func set(_ parameter: String) throws(Failure) {
         guard let equals = parameter.utf8.firstIndex(of: UInt8(ascii: "=")) else {
-            return try accept(
+            return try expect(
                 sys_fsconfig(descriptor.raw, K_FSCONFIG_SET_FLAG, parameter, nil, 0),
                 "option \"\(parameter)\" of \(type)")
         }
@@ -45,7 +45,7 @@ package struct FilesystemContext: ~Copyable {
             throw .refused(
                 "option \"\(parameter)\" of \(type): labels need SELinux, which is not active here")
         }
-        try accept(answer, "option \"\(parameter)\" of \(type)")
+        try expect(answer, "option \"\(parameter)\" of \(type)")
     }
 
     private static let labels = ["context", "fscontext", "defcontext", "rootcontext"]
@@ -81,26 +81,28 @@ package struct FilesystemContext: ~Copyable {
     private borrowing func setFolder(_ key: String, _ path: String) throws(Failure) {
         let folder = try FileDescriptor.open(path, flags: O_PATH | O_DIRECTORY)
         let value = path.utf8.count <= FilesystemContext.longest ? path : folder.procPath
-        try accept(
+        try expect(
             sys_fsconfig(descriptor.raw, K_FSCONFIG_SET_STRING, key, value, 0),
             "option \"\(key)=\(path)\" of \(type)")
     }
 
-    /// Makes it; the mount belongs to no tree yet. `attributes` are bits of MOUNT_ATTR_*.
+    /// Makes it; the mount belongs to no tree yet.
+    ///
+    /// `attributes` are bits of MOUNT_ATTR_*.
     package borrowing func create(attributes: UInt64) throws(Failure) -> FileDescriptor {
-        try accept(sys_fsconfig(descriptor.raw, K_FSCONFIG_CMD_CREATE, nil, nil, 0), "create \(type)")
+        try expect(sys_fsconfig(descriptor.raw, K_FSCONFIG_CMD_CREATE, nil, nil, 0), "create \(type)")
         let answer = sys_fsmount(descriptor.raw, K_FSMOUNT_CLOEXEC, UInt32(truncatingIfNeeded: attributes))
         return FileDescriptor(adopting: try checked("fsmount \(type)", answer))
     }
 
     /// Makes the changes, for everyone who sees this file system.
     package borrowing func reconfigure() throws(Failure) {
-        try accept(
+        try expect(
             sys_fsconfig(descriptor.raw, K_FSCONFIG_CMD_RECONFIGURE, nil, nil, 0), "change \(type)")
     }
 
     /// Throws a failure with what the kernel wrote down about it, where it did.
-    private borrowing func accept(_ answer: Int, _ call: @autoclosure () -> String) throws(Failure) {
+    private borrowing func expect(_ answer: Int, _ call: @autoclosure () -> String) throws(Failure) {
         guard answer < 0 else { return }
         var call = call()
         var line = [UInt8](repeating: 0, count: 512)

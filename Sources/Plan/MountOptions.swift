@@ -118,8 +118,10 @@ package struct MountOptions: Hashable, Sendable {
         Attribute("symfollow", clear: MountAttributes.noSymbolicLinks),
     ]
 
-    /// Words that say what is so anyway, or what the kernel no longer asks for: file systems that count versions
-    /// do so always, and the new mount calls print nothing. Empty ones come from lists that were joined.
+    /// Words that change nothing.
+    ///
+    /// Some say what is so anyway. File systems that count versions always do so, and the new mount calls print
+    /// nothing. Empty words come from lists that were joined.
     private static let meaningless = [
         "", "defaults", "loud", "silent", "iversion", "noiversion",
     ]

@@ -13,6 +13,8 @@ package struct FilesystemMount: Hashable, Sendable {
     package var copyUp = false
     /// Whether it becomes read-only when all mount points and devices in it are made.
     package var readOnlyLater = false
+    /// Whether its words of propagation are said again at the end, after those of the root.
+    package var keepsPropagation = false
     /// What shows the same where the kernel lets us make none of our own; `nil`: nothing does.
     package var hostView: String?
 }
@@ -24,6 +26,8 @@ package struct BindMount: Hashable, Sendable {
     package let recursive: Bool
     package let attributes: MountAttributes
     package let propagation: [MountPropagation]
+    /// Whether its words of propagation are said again at the end, after those of the root.
+    package var keepsPropagation = false
     package var links = BindLinks()
     package var owners: MappedOwners?
     /// Whether it and its source go on sharing what is mounted on either.

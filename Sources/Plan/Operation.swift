@@ -34,6 +34,8 @@ package enum Operation: Hashable, Sendable {
     case moveRoot
     /// What the container's own mounts pass on, once it lives in its root.
     case rootPropagation(MountPropagation)
+    /// What single mounts pass on, where their words differ from the root's.
+    case mountPropagation
     case hostname(String)
     case domainname(String)
 }

@@ -5,19 +5,31 @@ extension Planner {
     static func addMounts(_ spec: Spec, bundle: String, to plan: inout Plan) throws(Failure) {
         var prepared = 0
         var isReadOnlyLater = false
+        // What is said of the whole tree is said last, and yet a mount's own words count.
+        let isOverruled = spec.linux.rootfsPropagation.map { $0.hasPrefix("rs") || $0.hasPrefix("ru") } == true
+        var keepsPropagation = false
         for (index, mount) in spec.mounts.enumerated() {
             let entry = try MountEntry(mount, of: spec, bundle: bundle, at: "/mounts/\(index)")
             var operation = try entry.operation()
             switch operation {
-            case .bind(var bind) where bind.staysPeer || bind.owners != nil:
-                bind.prepared = prepared
-                prepared += 1
+            case .bind(var bind):
+                bind.keepsPropagation = isOverruled && !bind.propagation.isEmpty
+                keepsPropagation = keepsPropagation || bind.keepsPropagation
+                if bind.staysPeer || bind.owners != nil {
+                    bind.prepared = prepared
+                    prepared += 1
+                }
                 operation = .bind(bind)
-            case .mount(let mount): isReadOnlyLater = isReadOnlyLater || mount.readOnlyLater
+            case .mount(var mount):
+                mount.keepsPropagation = isOverruled && !mount.propagation.isEmpty
+                keepsPropagation = keepsPropagation || mount.keepsPropagation
+                isReadOnlyLater = isReadOnlyLater || mount.readOnlyLater
+                operation = .mount(mount)
             default: break
             }
             plan.add(operation, in: .mounts)
         }
+        if keepsPropagation { plan.add(.mountPropagation, in: .pivot) }
         if isReadOnlyLater { plan.add(.readOnlyMounts, in: .readOnly) }
     }
 

@@ -18,6 +18,7 @@ extension Performer {
         // (CVE-2019-19921).
         let isKernelView = mount.type == "proc" || mount.type == "sysfs"
         try attach(tree, at: mount.target, links: isKernelView ? .none : .inside)
+        if mount.keepsPropagation { try propagateLater(tree, mount.propagation) }
         if mount.readOnlyLater { readOnlyLater.append(tree.take().release()) }
     }
 
@@ -83,7 +84,21 @@ extension Performer {
         for word in words { try tree.propagate(word.flags) }
     }
 
-    func perform(_ mount: BindMount) throws(Failure) {
+    private mutating func propagateLater(
+        _ tree: borrowing DetachedMount, _ words: [MountPropagation]
+    ) throws(Failure) {
+        propagatedAgain.append((try tree.descriptor.duplicate().release(), words))
+    }
+
+    mutating func propagateAgain() throws(Failure) {
+        for entry in propagatedAgain {
+            let mount = DetachedMount(adopting: FileDescriptor(adopting: entry.mount))
+            try propagate(mount, entry.words)
+        }
+        propagatedAgain = []
+    }
+
+    mutating func perform(_ mount: BindMount) throws(Failure) {
         if let number = mount.prepared {
             if let tree = prepared.take(number) { return try place(tree, for: mount) }
         }
@@ -94,12 +109,13 @@ extension Performer {
         try place(tree, for: mount)
     }
 
-    private func place(_ tree: borrowing DetachedMount, for mount: BindMount) throws(Failure) {
+    private mutating func place(_ tree: borrowing DetachedMount, for mount: BindMount) throws(Failure) {
         try apply(mount.attributes, to: tree.descriptor)
         try propagate(tree, mount.propagation)
         if mount.target == "/proc" { try requireProcfs(tree.descriptor) }
         let isDirectory = try tree.descriptor.status().isDirectory
         try attach(tree, at: mount.target, directory: isDirectory, overLink: !mount.links.followsTarget)
+        if mount.keepsPropagation { try propagateLater(tree, mount.propagation) }
     }
 
     /// `copy-symlink`: the same link in the container; another one, or a file, is not replaced.
@@ -121,12 +137,15 @@ extension Performer {
                 for parameter in mount.parameters { try context.set(parameter) }
                 try context.reconfigure()
             }
-            try attempting("change the mount") { () throws(Failure) in
+            do throws(Failure) {
                 try apply(mount.attributes, to: place)
                 for word in mount.propagation {
                     try MountTree.change(
                         place, propagation: word.flags & ~K_MS_REC, recursive: word.flags & K_MS_REC != 0)
                 }
+            } catch {
+                guard error.errno == EINVAL else { throw error }
+                throw .refused("nothing is mounted there that could be changed")
             }
         }
     }

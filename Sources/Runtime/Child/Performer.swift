@@ -13,6 +13,8 @@ struct Performer: ~Copyable {
     let prepared: PreparedMounts
     /// The mounts that become read-only in the end, open.
     var readOnlyLater: [Int32] = []
+    /// The mounts whose words of propagation are said again in the end, open.
+    var propagatedAgain: [(mount: Int32, words: [MountPropagation])] = []
     private var root: Root?
     /// What lies over masked folders and files, once there was one.
     private var folderMask = Cover()
@@ -31,6 +33,7 @@ struct Performer: ~Copyable {
         switch operation {
         case .propagation(let propagation), .rootPropagation(let propagation):
             try MountTree.setPropagation(propagation.flags, of: "/")
+        case .mountPropagation: try propagateAgain()
         case .shareRoot:
             root = Root(adopting: try FileDescriptor.open("/", flags: O_PATH | O_DIRECTORY))
         case .bindRoot(let path):
