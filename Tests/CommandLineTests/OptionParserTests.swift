@@ -139,7 +139,14 @@ struct SettingsTests {
         #expect(settings.logFile == "/l")
         #expect(settings.logFormat == .json)
         #expect(settings.isDebugging)
-        #expect(settings.wantsSystemd)
+        #expect(settings.cgroupManager == "systemd")
+    }
+
+    @Test func `a cgroup manager that is none is refused`() throws {
+        var settings = Settings()
+        _ = try settings.read(["--cgroup-manager", "disabled"])
+        #expect(settings.cgroupManager == "disabled")
+        #expect(throws: Failure.self) { try settings.read(["--cgroup-manager", "lmctfy"]) }
     }
 
     @Test func `without options the defaults hold`() throws {

@@ -10,8 +10,8 @@ bundle() {
     mkdir -p "$WORK/$1/rootfs/bin" "$WORK/$1/rootfs/proc" "$WORK/$1/rootfs/dev" "$WORK/$1/rootfs/tmp"
     cp /bin/busybox "$WORK/$1/rootfs/bin/"
     for name in sh cat echo sleep mknod head true dd; do ln -sf busybox "$WORK/$1/rootfs/bin/$name"; done
-    bundle_path=system.slice:box:$1
-    [ $# -lt 4 ] || bundle_path=$4
+    bundle_path='"cgroupsPath": "'${4-system.slice:box:$1}'",'
+    [ "${4-x}" ] || bundle_path=
     cat >"$WORK/$1/config.json" <<END
 {
     "ociVersion": "1.0.2",
@@ -31,7 +31,7 @@ bundle() {
     "annotations": ${5:-{\}},
     "linux": {
         "namespaces": [{"type": "pid"}, {"type": "ipc"}, {"type": "uts"}, {"type": "mount"}],
-        "cgroupsPath": "$bundle_path",
+        $bundle_path
         "resources": $3
     }
 }

@@ -22,7 +22,8 @@ enum AnnotatedProperties {
     private static func property(_ annotation: Annotation) throws(Failure) -> BusProperty {
         let name = String(annotation.name.dropFirst(prefix.count))
         let letters = name.utf8.allSatisfy {
-            (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0) || (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0)
+            (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0)
+                || (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0)
         }
         guard letters, name.utf8.count >= 3 else { throw .refused("\"\(name)\" is no name of a property") }
         guard !reserved.contains(name) else { throw .refused("\"\(name)\" is mrun's to set") }

@@ -30,7 +30,7 @@ struct BusConnection: ~Copyable {
     static let systemd = "org.freedesktop.systemd1"
     static let manager = "org.freedesktop.systemd1.Manager"
 
-    private init(socket: consuming FileDescriptor, path: String, deadline: Deadline) {
+    init(socket: consuming FileDescriptor, path: String, deadline: Deadline) {
         self.socket = socket
         self.path = path
         self.deadline = deadline
@@ -57,7 +57,7 @@ struct BusConnection: ~Copyable {
     }
 
     /// Lets the kernel tell who this is, which the other side asks by itself.
-    private mutating func authenticate() throws(Failure) {
+    mutating func authenticate() throws(Failure) {
         try send(Array("\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n".utf8))
         while true {
             let line = try line()
@@ -82,7 +82,7 @@ struct BusConnection: ~Copyable {
     }
 
     /// What a bus wants to hear, and to be told of jobs that end.
-    private mutating func join() throws(Failure) {
+    mutating func join() throws(Failure) {
         let bus = "org.freedesktop.DBus"
         var hello = BusMessage()
         hello.path = "/org/freedesktop/DBus"
@@ -105,7 +105,8 @@ struct BusConnection: ~Copyable {
     ///
     /// - Returns: the answer, or the error that systemd answered with.
     mutating func call(
-        _ member: String, interface: String = BusConnection.manager, path: String = "/org/freedesktop/systemd1",
+        _ member: String, interface: String = BusConnection.manager,
+        path: String = "/org/freedesktop/systemd1",
         _ signature: String, _ body: (inout BusWriter) -> Void
     ) throws(Failure) -> Result<BusMessage, BusError> {
         var message = BusMessage()
@@ -152,7 +153,9 @@ struct BusConnection: ~Copyable {
     /// - Returns: how: `done`, `failed`, `canceled`, `timeout`, `dependency`, `skipped`.
     mutating func waitForEnd(ofJob job: String, sender: String) throws(Failure) -> String {
         while true {
-            if let found = ended.first(where: { $0.job == job && $0.sender == sender }) { return found.result }
+            if let found = ended.first(where: { $0.job == job && $0.sender == sender }) {
+                return found.result
+            }
             ended.removeAll()
             let message = try next()
             if message.kind == .signal { try note(message) }

@@ -45,8 +45,8 @@ struct BusMessage: Equatable {
                 writer.value(value)
             }
             if !path.isEmpty { field(1, .objectPath(path)) }
-            if !interface.isEmpty { field(2, .string(interface)) }
             if !member.isEmpty { field(3, .string(member)) }
+            if !interface.isEmpty { field(2, .string(interface)) }
             if !destination.isEmpty { field(6, .string(destination)) }
             if !signature.isEmpty { field(8, .signature(signature)) }
         }

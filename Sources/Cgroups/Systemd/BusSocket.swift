@@ -32,7 +32,8 @@ extension BusSocket {
         var sockets: [BusSocket] = []
         for entry in address.utf8.split(separator: UInt8(ascii: ";")) {
             guard entry.starts(with: "unix:".utf8) else { continue }
-            for pair in entry.dropFirst(5).split(separator: UInt8(ascii: ",")) where pair.starts(with: "path=".utf8) {
+            for pair in entry.dropFirst(5).split(separator: UInt8(ascii: ","))
+            where pair.starts(with: "path=".utf8) {
                 guard let path = unescaped(pair.dropFirst(5)) else {
                     throw .refused("\"\(address)\" is no address of a D-Bus")
                 }
@@ -51,7 +52,8 @@ extension BusSocket {
                 bytes.append(byte)
                 continue
             }
-            guard let digits = String(rest.prefix(2)), digits.utf8.count == 2, let number = UInt8(digits, radix: 16),
+            guard let digits = String(rest.prefix(2)), digits.utf8.count == 2,
+                let number = UInt8(digits, radix: 16),
                 number != 0
             else { return nil }
             bytes.append(number)

@@ -66,7 +66,8 @@ struct GVariantText {
 
     private static let keywords: [(name: String, type: String)] = [
         ("boolean", "b"), ("byte", "y"), ("int16", "n"), ("uint16", "q"), ("int32", "i"), ("uint32", "u"),
-        ("int64", "x"), ("uint64", "t"), ("double", "d"), ("string", "s"), ("objectpath", "o"), ("signature", "g"),
+        ("int64", "x"), ("uint64", "t"), ("double", "d"), ("string", "s"), ("objectpath", "o"),
+        ("signature", "g"),
     ]
 
     /// Simple types, arrays of them, and arrays of structures of them.
@@ -191,7 +192,8 @@ struct GVariantText {
             default: nil
             }
         guard let value else {
-            throw failure(word.isEmpty ? "a value is missing" : "\"\(word)\" is no value of the type \(type ?? "i")")
+            throw failure(
+                word.isEmpty ? "a value is missing" : "\"\(word)\" is no value of the type \(type ?? "i")")
         }
         return value
     }

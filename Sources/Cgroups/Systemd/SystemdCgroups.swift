@@ -54,7 +54,8 @@ extension CgroupManager {
         let text = try Files.read("/proc/\(pid)/cgroup")
         let wanted = unified.path.dropFirst(CgroupLayout.root.utf8.count)
         guard !text.split(separator: "\n").contains("0::" + wanted) else { return }
-        throw .refused("systemd put the container into another cgroup than \"\(wanted)\": \(text.prefix { $0 != "\n" })")
+        throw .refused(
+            "systemd put the container into another cgroup than \"\(wanted)\": \(text.prefix { $0 != "\n" })")
     }
 
     /// What there is under the name of the container's scope.

@@ -27,7 +27,9 @@ package struct SystemdScope: Sendable, Equatable {
     init(_ c: Cursor) throws(Failure) {
         unit = try c.required("unit") { (c) throws(Failure) in
             let unit = try c.string()
-            do throws(Failure) { try UnitName.check(unit, suffix: ".scope") } catch { throw c.failure(error.message) }
+            do throws(Failure) { try UnitName.check(unit, suffix: ".scope") } catch {
+                throw c.failure(error.message)
+            }
             return unit
         }
         slice = try c.required("slice") { (c) throws(Failure) in try c.string() }
@@ -72,7 +74,8 @@ struct ScopeControl: ~Copyable {
                 var reader = BusReader(answer.body)
                 path = try reader.string()
             }
-            guard let found = try bus.text("Description", of: "org.freedesktop.systemd1.Unit", at: path) else {
+            guard let found = try bus.text("Description", of: "org.freedesktop.systemd1.Unit", at: path)
+            else {
                 return .nothing
             }
             return found == description ? .own : .another
@@ -96,7 +99,9 @@ struct ScopeControl: ~Copyable {
         } catch { throw error.during("systemd unit \"\(scope.unit)\"") }
     }
 
-    private mutating func begin(pid: Int32, _ properties: [BusProperty]) throws(Failure) -> Result<Void, BusError> {
+    private mutating func begin(pid: Int32, _ properties: [BusProperty]) throws(Failure) -> Result<
+        Void, BusError
+    > {
         var all = [
             BusProperty("Description", .string(description)),
             BusProperty("Slice", .string(scope.slice)),
@@ -137,7 +142,12 @@ struct ScopeControl: ~Copyable {
                 writer.string("all")
                 writer.value(.int32(9))
             }
-            switch try bus.call("StopUnit", "ss", { $0.string(unit); $0.string("replace") }) {
+            switch try bus.call(
+                "StopUnit", "ss",
+                {
+                    $0.string(unit); $0.string("replace")
+                })
+            {
             case .success(let message): try complete(message, "stop")
             case .failure(let error): if !error.isNoSuchUnit { throw error.failure("StopUnit") }
             }
@@ -187,7 +197,8 @@ enum ServiceManager {
     /// The cgroup below which systemd makes those of its slices; empty for the root.
     static func controlGroup(isUser: Bool) throws(Failure) -> String {
         var bus = try connect(isUser: isUser, Deadline(milliseconds: 30_000))
-        let path = try bus.text("ControlGroup", of: BusConnection.manager, at: "/org/freedesktop/systemd1") ?? ""
+        let path =
+            try bus.text("ControlGroup", of: BusConnection.manager, at: "/org/freedesktop/systemd1") ?? ""
         let steps = Path.steps(path)
         guard !steps.contains(".."), !steps.contains(".") else {
             throw .refused("systemd is in cgroup \"\(path)\", outside of this cgroup namespace")
@@ -199,7 +210,8 @@ enum ServiceManager {
 extension BusConnection {
     /// A property that is a text; `nil` where the object is gone.
     mutating func text(_ name: String, of interface: String, at path: String) throws(Failure) -> String? {
-        let answer = try call("Get", interface: "org.freedesktop.DBus.Properties", path: path, "ss") { writer in
+        let answer = try call("Get", interface: "org.freedesktop.DBus.Properties", path: path, "ss") {
+            writer in
             writer.string(interface)
             writer.string(name)
         }

@@ -11,9 +11,11 @@ enum UnitName {
             throw .refused("\"\(name)\" is no name of a unit \"*\(suffix)\" with at most \(longest) bytes")
         }
         // The `@` of an instance may not come first.
-        guard stem.allSatisfy(isAllowed), stem.first != UInt8(ascii: "@"), stem.first != UInt8(ascii: ".") else {
+        guard stem.allSatisfy(isAllowed), stem.first != UInt8(ascii: "@"), stem.first != UInt8(ascii: ".")
+        else {
             throw .refused(
-                "\"\(name)\" is no name of a unit: letters, digits and :-_.\\@ are allowed, other bytes as \\xNN")
+                "\"\(name)\" is no name of a unit: letters, digits and :-_.\\@ are allowed, other bytes as \\xNN"
+            )
         }
     }
 
@@ -37,7 +39,8 @@ enum UnitName {
         let dash = UInt8(ascii: "-")
         let parts = stem.split(separator: dash, omittingEmptySubsequences: false)
         guard !parts.contains(where: \.isEmpty), !stem.contains(UInt8(ascii: "@")) else {
-            throw .refused("\"\(slice)\" is no name of a slice: a dash stands between two names, for a slice in a slice")
+            throw .refused(
+                "\"\(slice)\" is no name of a slice: a dash stands between two names, for a slice in a slice")
         }
         var path = ""
         var name: [UInt8] = []
@@ -64,7 +67,8 @@ extension SystemdScope {
         if path.isEmpty { parts = ["", "mrun", ""] }
         guard parts.count == 3 else {
             throw .refused(
-                "expected cgroupsPath to be of format \"slice:prefix:name\" for systemd cgroups, got \"\(path)\" instead")
+                "expected cgroupsPath to be of format \"slice:prefix:name\" for systemd cgroups, got \"\(path)\" instead"
+            )
         }
         let slice = parts[0].isEmpty ? (isUser ? "user.slice" : "system.slice") : parts[0]
         let name = parts[2].isEmpty ? id : parts[2]

@@ -8,7 +8,9 @@ internal import OCI
 /// whenever it comes to do so. What systemd has no property for, mrun alone writes, and systemd leaves alone.
 enum UnitProperties {
     /// The properties for `resources`.
-    static func limits(_ resources: ResourceSpec, version: CgroupLayout.Version) throws(Failure) -> [BusProperty] {
+    static func limits(_ resources: ResourceSpec, version: CgroupLayout.Version) throws(Failure)
+        -> [BusProperty]
+    {
         switch version {
         case .v1: legacy(resources)
         case .v2: try unified(resources)
@@ -101,7 +103,8 @@ enum UnitProperties {
             let (high, low) = UInt64(quota).multipliedFullWidth(by: 1_000_000)
             if high < period { time = period.dividingFullWidth((high, low)).quotient }
             let percent: UInt64 = 10_000
-            let rounded = (time / percent + (time % percent == 0 ? 0 : 1)).multipliedReportingOverflow(by: percent)
+            let rounded = (time / percent + (time % percent == 0 ? 0 : 1)).multipliedReportingOverflow(
+                by: percent)
             time = rounded.overflow ? UInt64.max : max(rounded.partialValue, percent)
         }
         properties.append(BusProperty("CPUQuotaPerSecUSec", .uint64(time)))
@@ -112,9 +115,10 @@ enum UnitProperties {
     private static func mask(_ name: String, _ list: String) throws(Failure) -> BusProperty {
         var bits: [UInt8] = []
         for part in list.split(whereSeparator: { $0 == "," || $0 == " " || $0 == "\n" }) {
-            let ends = part.split(separator: "-", maxSplits: 1).map { Int($0) }
+            let ends = part.split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false).map { Int($0) }
             // The kernel counts to some thousands.
-            guard let first = ends.first ?? nil, let last = ends.last ?? nil, first >= 0, first <= last, last < 65536
+            guard let first = ends.first ?? nil, let last = ends.last ?? nil, first >= 0, first <= last,
+                last < 65536
             else { throw .refused("\"\(list)\" is no list of numbers and ranges") }
             while bits.count <= last / 8 { bits.append(0) }
             for number in first...last { bits[number / 8] |= 1 << UInt8(number % 8) }
