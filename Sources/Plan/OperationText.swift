@@ -24,7 +24,6 @@ extension Operation {
         case .readOnly(let path): "make \(path) read-only"
         case .workingDirectory(let path): "make the working directory \(path) where it is missing"
         case .terminal(let makesConsole): makesConsole ? "a terminal, also as /dev/console" : "a terminal"
-        case .hooks: "hooks: prestart, createRuntime, createContainer"
         case .readOnlyMounts: "make read-only what was left writable so far"
         case .readOnlyRoot: "make the root read-only"
         case .sysctl(let name, let value): "sysctl \(name) = \(value)"
@@ -32,6 +31,7 @@ extension Operation {
         case .pivot: "pivot_root, and let go of the host's root"
         case .moveRoot: "mount the root over the host's"
         case .rootPropagation(let propagation): "propagation of the root: \(propagation.text)"
+        case .mountPropagation: "propagation of the mounts that were asked for one"
         case .hostname(let name): "hostname \(name)"
         case .domainname(let name): "domainname \(name)"
         }
