@@ -21,7 +21,8 @@ extension CgroupSet {
         switch driver {
         case .cgroupfs:
             return try plan(
-                path: spec.linux.cgroupsPath ?? id, controllers: controllers, layout: layout, owner: owner)
+                path: spec.linux.cgroupsPath ?? id, controllers: controllers,
+                needs: spec.linux.resources.controllersBesideLegacy, layout: layout, owner: owner)
         case .systemd:
             return try plan(systemd: spec.linux.cgroupsPath, id: id, layout: layout, owner: owner)
         case .disabled:

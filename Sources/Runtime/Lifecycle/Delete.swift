@@ -33,6 +33,7 @@ extension Containers {
         let isThisBoot = try record.bootID == Record.currentBootID()
         try Containers.endAll(
             isThisBoot ? record.process : nil, CgroupManager(record.cgroups), isThisBoot: isThisBoot)
+        if record.hooks { runPoststop(record, folder) }
         try folder.remove()
     }
 

@@ -17,7 +17,10 @@ enum CreateCommand {
         options.cgroupDriver = CgroupDriver(rawValue: invocation.settings.cgroupManager) ?? .cgroupfs
         options.pidFile = invocation.arguments.value("pid-file")
         options.stayingInit = invocation.arguments.flag("init")
+        if let config = invocation.arguments.value("config") { options.config = config }
+        options.movesRoot = invocation.arguments.flag("no-pivot")
         options.newKeyring = !invocation.arguments.flag("no-new-keyring")
+        options.attachments = try AttachmentArguments.options(invocation, ofContainer: true)
         return options
     }
 }
@@ -38,7 +41,8 @@ enum RunCommand {
 /// The command `mrun start`.
 enum StartCommand {
     static func run(_ invocation: Invocation) throws(Failure) -> Int32 {
-        try invocation.containers.start(try invocation.containerID())
+        try invocation.containers.start(
+            try invocation.containerID(), notifySocket: AttachmentArguments.variable("NOTIFY_SOCKET"))
         return 0
     }
 }
