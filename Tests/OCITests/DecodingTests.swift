@@ -220,9 +220,9 @@ struct RefusalTests {
 
     @Test(arguments: [
         "/hooks", "/vm", "/process/apparmorProfile", "/process/selinuxLabel", "/process/scheduler",
-        "/process/ioPriority", "/process/execCPUAffinity", "/mounts/0/uidMappings", "/mounts/0/gidMappings",
+        "/process/ioPriority", "/process/execCPUAffinity",
         "/linux/uidMappings", "/linux/gidMappings", "/linux/timeOffsets", "/linux/netDevices",
-        "/linux/intelRdt", "/linux/memoryPolicy", "/linux/personality", "/linux/mountLabel",
+        "/linux/intelRdt", "/linux/memoryPolicy", "/linux/personality",
         "/linux/resources/blockIO", "/linux/resources/hugepageLimits", "/linux/resources/network",
         "/linux/resources/rdma", "/linux/seccomp/listenerPath", "/linux/seccomp/listenerMetadata",
     ])
