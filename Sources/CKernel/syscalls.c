@@ -63,7 +63,8 @@ long sys_status(int dir, const char *path, int flags, struct file_status *out) {
                                 .inode = s.st_ino,
                                 .rdev_major = major(s.st_rdev),
                                 .rdev_minor = minor(s.st_rdev),
-                                .size = (uint64_t)s.st_size};
+                                .size = (uint64_t)s.st_size,
+                                .modified = (int64_t)s.st_mtim.tv_sec * 1000000000 + s.st_mtim.tv_nsec};
     return 0;
 }
 long sys_filesystem_magic(int fd) {
@@ -145,6 +146,7 @@ long sys_mount(const char *source, const char *target, const char *type, unsigne
 }
 long sys_umount2(const char *target, int flags) { return CALL(SYS_umount2, target, flags); }
 long sys_pivot_root(const char *root, const char *old) { return CALL(SYS_pivot_root, root, old); }
+long sys_chroot(const char *root) { return CALL(SYS_chroot, root); }
 
 long sys_unshare(int flags) { return CALL(SYS_unshare, flags); }
 long sys_setns(int fd, int flags) { return CALL(SYS_setns, fd, flags); }

@@ -94,6 +94,15 @@ extension FileDescriptor {
         }
     }
 
+    /// Writes all of `bytes`.
+    package borrowing func write(_ bytes: [UInt8]) throws(Failure) {
+        var failure: Failure?
+        bytes.withUnsafeBytes { buffer in
+            do throws(Failure) { try write(buffer) } catch { failure = error }
+        }
+        if let failure { throw failure }
+    }
+
     /// Writes all of `text` as UTF-8.
     package borrowing func write(_ text: String) throws(Failure) {
         var text = text
@@ -148,6 +157,8 @@ package struct FileStatus: Sendable, Equatable {
     package let inode: UInt64
     package let deviceNumber: DeviceNumber
     package let size: UInt64
+    /// Nanoseconds since the epoch.
+    package let modified: Int64
 
     init(_ raw: file_status) {
         mode = raw.mode
@@ -160,6 +171,7 @@ package struct FileStatus: Sendable, Equatable {
             major: UInt32(truncatingIfNeeded: raw.rdev_major),
             minor: UInt32(truncatingIfNeeded: raw.rdev_minor))
         size = raw.size
+        modified = raw.modified
     }
 
     package var isDirectory: Bool { mode & UInt32(S_IFMT) == UInt32(S_IFDIR) }

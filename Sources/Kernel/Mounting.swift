@@ -103,6 +103,18 @@ package enum MountTree {
     }
 }
 
+extension MountTree {
+    /// Mounts the open directory, a mount of its own, over the root, and makes it this process' root.
+    ///
+    /// What is below stays mounted, out of reach: the way to the top of the namespace ends on the new root.
+    package static func moveToRoot(_ root: borrowing FileDescriptor) throws(Failure) {
+        try checked("chdir to the root", sys_fchdir(root.raw))
+        try checked("move the root", sys_mount(".", "/", nil, UInt(K_MS_MOVE)))
+        try checked("chroot", sys_chroot("."))
+        try checked("chdir \"/\"", sys_chdir("/"))
+    }
+}
+
 /// procfs as the kernel makes it: not the one that an image or a mount may have put at /proc
 /// (CVE-2025-52881).
 package struct TrustedProc: ~Copyable {

@@ -15,6 +15,7 @@ package struct Spec: Sendable, Equatable {
     /// In the order of the document.
     package var annotations: [Annotation] = []
     package var linux = LinuxSpec()
+    package var hooks: HooksSpec?
 
     package init() {}
 
@@ -27,7 +28,7 @@ package struct Spec: Sendable, Equatable {
         mounts = try c.list("mounts", MountSpec.init)
         annotations = try c.optional("annotations", Annotation.list) ?? []
         linux = try c.optional("linux", LinuxSpec.init) ?? LinuxSpec()
-        try refuse(c, "hooks", "hooks")
+        hooks = try c.optional("hooks", HooksSpec.init)
         try refuse(c, "vm", "virtual machines")
     }
 
@@ -41,6 +42,7 @@ package struct Spec: Sendable, Equatable {
             "mounts": .array(mounts.map(\.json)),
             "annotations": annotations.isEmpty ? nil : Annotation.json(annotations),
             "linux": linux.json,
+            "hooks": hooks?.json,
         ])
     }
 

@@ -17,13 +17,21 @@ package enum Operation: Hashable, Sendable {
     case remount(Remount)
     case device(DeviceSpec)
     case link(path: String, target: String)
+    /// The task's working directory, made where it is missing.
+    case workingDirectory(String)
+    /// A new terminal, which is also `/dev/console`; that file may only be made in a root of the container's own.
+    case terminal(makesConsole: Bool)
     case mask(String)
     case readOnly(String)
     /// The file systems that were to be read-only once everything in them was made.
     case readOnlyMounts
     case readOnlyRoot
     case sysctl(name: String, value: String)
+    /// Everything is mounted, and may still be written: the hooks of `create` have their turn.
+    case hooks
     case pivot
+    /// Mount the root over the old one: where that is a ramdisk, pivot_root(2) fails.
+    case moveRoot
     /// What the container's own mounts pass on, once it lives in its root.
     case rootPropagation(MountPropagation)
     /// What single mounts pass on, where their words differ from the root's.
@@ -41,8 +49,12 @@ package enum Phase: Int, CaseIterable, Sendable {
     /// After the mounts: a mount on /dev must not hide them.
     case devices
     case links
+    /// In whichever mount it lies, and while that may still be written.
+    case workingDirectory
     /// While /proc/sys may still be written.
     case sysctls
+    /// Before the root is made read-only: they may add to it.
+    case hooks
     /// After everything that makes files in the tree.
     case masks
     case readOnly

@@ -7,15 +7,24 @@ package import OCI
 package enum Planner {
     /// The plan for `spec`, with the root file system at the absolute path `rootfs`; relative sources of bind
     /// mounts lie in `bundle`.
-    package static func plan(for spec: Spec, rootfs: String, bundle: String) throws(Failure) -> Plan {
+    package static func plan(
+        for spec: Spec, rootfs: String, bundle: String, movesRoot: Bool = false
+    ) throws(Failure) -> Plan {
         var plan = Plan()
         let sharesRoot = rootfs == "/"
-        try addRoot(spec, rootfs: rootfs, to: &plan)
+        try addRoot(spec, rootfs: rootfs, movesRoot: movesRoot, to: &plan)
         try addMounts(spec, bundle: bundle, to: &plan)
         if !sharesRoot { addDevices(spec, to: &plan) }
+        // Nothing is made in the host's own tree.
+        if let cwd = spec.process?.cwd, cwd != "/", !sharesRoot {
+            plan.add(.workingDirectory(cwd), in: .workingDirectory)
+        }
+        // After the links, since nothing may be one that was made for it; before the root becomes read-only.
+        if spec.process?.terminal == true { plan.add(.terminal(makesConsole: !sharesRoot), in: .links) }
         for entry in spec.linux.sysctl {
             plan.add(.sysctl(name: entry.name, value: entry.value), in: .sysctls)
         }
+        if spec.hooks?.areInCreate == true { plan.add(.hooks, in: .hooks) }
         for path in spec.linux.maskedPaths { plan.add(.mask(path), in: .masks) }
         for path in spec.linux.readonlyPaths { plan.add(.readOnly(path), in: .readOnly) }
         if spec.root?.readonly == true { plan.add(.readOnlyRoot, in: .readOnly) }
@@ -24,7 +33,9 @@ package enum Planner {
         return plan
     }
 
-    private static func addRoot(_ spec: Spec, rootfs: String, to plan: inout Plan) throws(Failure) {
+    private static func addRoot(
+        _ spec: Spec, rootfs: String, movesRoot: Bool, to plan: inout Plan
+    ) throws(Failure) {
         // Shared mounts of the host must not see ours, so the tree is a slave while it is being built, at
         // least. What is to stay a peer of the host's is taken before that.
         let word = spec.linux.rootfsPropagation ?? "rslave"
@@ -37,7 +48,7 @@ package enum Planner {
             plan.add(.shareRoot, in: .root)
         } else {
             plan.add(.bindRoot(rootfs), in: .root)
-            plan.add(.pivot, in: .pivot)
+            plan.add(movesRoot ? .moveRoot : .pivot, in: .pivot)
         }
         // A private root is what it is already, and mounts that were asked to share must go on doing so.
         if spec.linux.rootfsPropagation != nil, !last.isPrivate {

@@ -36,6 +36,7 @@ long sys_faccessat2(int dir, const char *path, int mode, int flags);
 struct file_status {
     uint32_t mode, uid, gid, links;
     uint64_t device, inode, rdev_major, rdev_minor, size;
+    int64_t modified;  // nanoseconds since the epoch
 };
 long sys_status(int dir, const char *path, int flags, struct file_status *out);
 // The magic number of the filesystem that `fd` lies on.
@@ -79,6 +80,7 @@ long sys_fspick(int dir, const char *path, unsigned flags);
 long sys_mount(const char *_Nullable source, const char *target, const char *_Nullable type, unsigned long flags);
 long sys_umount2(const char *target, int flags);
 long sys_pivot_root(const char *root, const char *old);
+long sys_chroot(const char *root);
 
 // Processes
 typedef int (*child_main)(void *_Nullable context);

@@ -19,6 +19,8 @@ struct Performer: ~Copyable {
     /// What lies over masked folders and files, once there was one.
     private var folderMask = Cover()
     private var fileMask = Cover()
+    /// The container's terminal, once it is made.
+    var terminal: Terminal?
 
     init(cgroups: CgroupSet, cgroupNamespace: Bool, prepared: PreparedMounts) {
         self.cgroups = cgroups
@@ -52,6 +54,12 @@ struct Performer: ~Copyable {
             try attempting("remount \"\(mount.target)\"") { () throws(Failure) in try perform(mount) }
         case .device(let device): try make(device)
         case .link(let path, let target): try makeLink(path, target)
+        case .workingDirectory(let path):
+            try attempting("chdir to cwd (\"\(path)\") set in config.json") { () throws(Failure) in
+                try inRoot { (root) throws(Failure) in _ = try root.mountPoint(path, directory: true) }
+            }
+        case .terminal(let makesConsole):
+            try attempting("terminal") { () throws(Failure) in try makeTerminal(makesConsole: makesConsole) }
         case .mask(let path):
             try attempting("mask \"\(path)\"") { () throws(Failure) in try mask(path) }
         case .readOnly(let path):
@@ -60,6 +68,9 @@ struct Performer: ~Copyable {
         case .readOnlyRoot: try makeRootReadOnly()
         case .sysctl(let name, let value): try TrustedProc().write(value, to: Performer.sysctlPath(name))
         case .pivot: try pivot()
+        case .moveRoot:
+            try inRoot { (root) throws(Failure) in try MountTree.moveToRoot(root.directory) }
+        case .hooks: break  // the child's affair, and its parent's
         case .hostname(let name):
             try checked("sethostname \"\(name)\"", sys_sethostname(name, name.utf8.count))
         case .domainname(let name):

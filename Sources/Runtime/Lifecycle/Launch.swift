@@ -34,14 +34,17 @@ final class Launch {
     let parentsOwn: [Int32]
     /// Bind mounts that only the parent can open.
     let prepared: PreparedMounts
+    var attachments: Attachments?
+    let hooks: ContainerHooks?
 
     init(
         id: String, spec: Spec, process: ProcessSpec, plan: Plan, cgroups: CgroupSet,
         joins: consuming NamespaceJoins,
         orders: Orders, startSocket: consuming FileDescriptor?, exitRecord: consuming FileDescriptor?,
-        parentsOwn: [Int32], prepared: PreparedMounts
+        parentsOwn: [Int32], prepared: PreparedMounts, hooks: ContainerHooks?
     ) throws(Failure) {
         self.id = id
+        self.hooks = hooks
         self.process = process
         executable = spec.annotation(Meaning.executable)
         operations = plan.ordered
@@ -80,6 +83,7 @@ final class Launch {
         exitRecord = nil
         parentsOwn = []
         prepared = PreparedMounts()
+        hooks = nil
         let pair = try FileDescriptor.socketPair(type: Int32(SOCK_SEQPACKET.rawValue))
         childEndNumber = pair.0
         childEnd = FileDescriptor(adopting: pair.0)
@@ -212,11 +216,8 @@ struct HalfMade: ~Copyable {
         _ = sys_close(pidfd)
     }
 
-    /// Whether it has ended by itself.
-    borrowing func hasEnded() throws(Failure) -> Bool {
-        var item = poll_item(fd: pidfd, events: Int16(POLLIN), revents: 0)
-        return try checked("poll", sys_poll(&item, 1, 0)) > 0
-    }
+    /// The number of its pidfd; valid as long as this value lives.
+    var descriptor: Int32 { pidfd }
 
     /// The child may live: from here on the record answers for it.
     consuming func letGo() -> ProcessHandle {
