@@ -26,7 +26,7 @@ without_limits() {
     [ "$(mrun ps --format json "$id" | jq -c .)" = "[$pid]" ]
     mrun exec "$id" true
     mrun kill "$id" KILL
-    wait_until has_status "$id" stopped
+    wait_until 10 has_status "$id" stopped
     mrun delete "$id"
 }
 
@@ -46,7 +46,7 @@ without_limits() {
     without_limits "$id" 'del(.linux.namespaces[] | select(.type == "pid"))'
     mrun --cgroup-manager disabled run --detach --bundle "$bundle" "$id" </dev/null >/dev/null
     mrun kill "$id" KILL
-    wait_until has_status "$id" stopped
+    wait_until 10 has_status "$id" stopped
     mrun delete "$id"
 }
 
