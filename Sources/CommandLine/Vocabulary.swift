@@ -2,7 +2,8 @@ extension Command {
     /// All commands, in the order of help.
     package static var all: [Command] {
         [
-            create, start, run, kill, delete, exec, ps, pause, resume, state, list, wait, stats, events, spec,
+            create, start, run, kill, delete, checkpoint, restore, exec, ps, pause, resume, state, list, wait,
+            stats, events, spec,
             translate, plan, features, doctor, completion, helpCommand,
         ]
     }
@@ -17,6 +18,8 @@ extension Command {
         case "run": run
         case "kill": kill
         case "delete": delete
+        case "checkpoint": checkpoint
+        case "restore": restore
         case "exec": exec
         case "ps": ps
         case "pause": pause

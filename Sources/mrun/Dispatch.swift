@@ -14,6 +14,8 @@ enum Dispatch {
         case "run": RunCommand.run
         case "kill": KillCommand.run
         case "delete": DeleteCommand.run
+        case "checkpoint": CheckpointCommand.run
+        case "restore": RestoreCommand.run
         case "exec": ExecCommand.run
         case "ps": PsCommand.run
         case "pause": PauseCommand.run

@@ -122,6 +122,8 @@ struct ContainerFolder: ~Copyable {
         static let exit = "exit"
         /// A link whose target is the list of cgroups: it outlives a damaged record.
         static let cgroups = "cgroups"
+        /// Where criu tells the pid of what it has restored; gone when that is in the record.
+        static let restoredPid = "criu.pid"
     }
 
     /// How long a command waits for another one on the same container.
@@ -190,7 +192,7 @@ struct ContainerFolder: ~Copyable {
 
     /// Whether mrun makes files of this name, temporary ones (`.NAME.PID`) included.
     private static func isOurs(_ name: String) -> Bool {
-        let own = [Name.record, Name.config, Name.startSocket, Name.exit, Name.cgroups]
+        let own = [Name.record, Name.config, Name.startSocket, Name.exit, Name.cgroups, Name.restoredPid]
         return own.contains { name == $0 || name.hasPrefix(".\($0).") }
     }
 }
