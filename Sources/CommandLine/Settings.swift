@@ -13,8 +13,9 @@ package struct Settings: Sendable, Equatable {
     package var logFile: String?
     package var logFormat = Log.Format.text
     package var isDebugging = false
-    /// `--systemd-cgroup`: every call takes it, creating a container refuses it.
-    package var wantsSystemd = false
+    /// `--cgroup-manager`, or `systemd` by `--systemd-cgroup`: every call takes it, creating a container heeds it.
+    package var cgroupManager = "cgroupfs"
+    package static let cgroupManagers = ["cgroupfs", "systemd", "disabled"]
     package var wantsHelp = false
     package var wantsVersion = false
 
@@ -41,7 +42,14 @@ package struct Settings: Sendable, Equatable {
         case "debug": isDebugging = true
         case let other?: throw .refused("unknown log level \"\(other)\": error, warning or debug")
         }
-        wantsSystemd = arguments.flag("systemd-cgroup")
+        if let given = arguments.value("cgroup-manager") {
+            guard Settings.cgroupManagers.contains(given) else {
+                throw .refused("option \"--cgroup-manager\": \"\(given)\" is none of cgroupfs, systemd and disabled")
+            }
+            cgroupManager = given
+        }
+        // As with crun, it wins.
+        if arguments.flag("systemd-cgroup") { cgroupManager = "systemd" }
         wantsHelp = arguments.flag("help")
         wantsVersion = arguments.flag("version")
         if let format = arguments.value("log-format") {

@@ -68,6 +68,7 @@ _Noreturn void become_task(const struct init *init, int parent)
     const uint64_t no_signals = 0;
 
     set_limits(init);
+    set_attributes(init);
     call(umask, orders->umask);
     if (filtered && !no_new_privs)
         load_seccomp(init);  // without no_new_privs this needs privileges: the last moment that has them

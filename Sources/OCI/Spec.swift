@@ -109,6 +109,9 @@ package struct MountSpec: Sendable, Hashable {
     package var type: String?
     package var source: String?
     package var options: [String] = []
+    /// How the owners of its files are mapped; empty: not, unless an option says so.
+    package var uidMappings: [IDMapping] = []
+    package var gidMappings: [IDMapping] = []
 
     package init(_ destination: String, type: String? = nil, source: String? = nil, options: [String] = []) {
         self.destination = destination
@@ -122,8 +125,8 @@ package struct MountSpec: Sendable, Hashable {
         type = try c.optional("type") { (c) throws(Failure) in try c.string() }
         source = try c.optional("source") { (c) throws(Failure) in try c.string() }
         options = try c.list("options") { (c) throws(Failure) in try c.string() }
-        try refuse(c, "uidMappings", "idmapped mounts")
-        try refuse(c, "gidMappings", "idmapped mounts")
+        uidMappings = try c.list("uidMappings", IDMapping.init)
+        gidMappings = try c.list("gidMappings", IDMapping.init)
     }
 
     var json: JSON {
@@ -131,6 +134,8 @@ package struct MountSpec: Sendable, Hashable {
             "destination": .string(destination), "type": type.map(JSON.string),
             "source": source.map(JSON.string),
             "options": options.isEmpty ? nil : .array(options.map(JSON.string)),
+            "uidMappings": uidMappings.isEmpty ? nil : .array(uidMappings.map(\.json)),
+            "gidMappings": gidMappings.isEmpty ? nil : .array(gidMappings.map(\.json)),
         ])
     }
 }

@@ -12,6 +12,8 @@ internal import OCI
 /// one container.
 public struct Containers: Sendable {
     let store: Store
+    /// Is told what a config asks for and does not get, where that is no reason to fail; for a log.
+    public var onNotice: (@Sendable (String) -> Void)?
     /// Hears of what went wrong without being a failure.
     let warn: @Sendable (String) -> Void
 
@@ -30,6 +32,10 @@ public struct Containers: Sendable {
     public func snapshot(of id: String) throws(Failure) -> Snapshot {
         let folder = try existing(id)
         return try snapshot(of: folder)
+    }
+
+    func tell(_ notices: [String]) {
+        for notice in notices { onNotice?(notice) }
     }
 
     func existing(_ id: String) throws(Failure) -> ContainerFolder {

@@ -14,6 +14,7 @@ enum Dispatch {
         case "run": RunCommand.run
         case "kill": KillCommand.run
         case "delete": DeleteCommand.run
+        case "update": UpdateCommand.run
         case "exec": ExecCommand.run
         case "ps": PsCommand.run
         case "pause": PauseCommand.run

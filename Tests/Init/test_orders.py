@@ -31,7 +31,11 @@ class DamagedOrders(InitTest):
     def test_a_header_that_makes_no_sense_is_refused(self):
         size = len(self.whole())
         for fields in ({"magic": 0}, {"size": size - 1}, {"size": size + 1}, {"size": 0}, {"flags": 1 << 7},
-                       {"umask": 0o1000}, {"preserved": 1}, {"enter_fd": 0}, {"start_fd": -2}, {"start_fd": 0},
+                       {"umask": 0o1000}, {"reserved": 1}, {"preserved": 1}, {"preserved_fd": 14},
+                       {"preserved": 1, "preserved_fd": 4}, {"preserved": 8, "preserved_fd": 14},
+                       {"preserved": 2**31, "preserved_fd": 14}, {"preserved": 2**32 - 1, "preserved_fd": 14},
+                       {"preserved": 1, "preserved_fd": REPORT_FD}, {"preserved": 1, "preserved_fd": -2},
+                       {"enter_fd": 0}, {"start_fd": -2}, {"start_fd": 0},
                        {"record_fd": 3}, {"record_fd": REPORT_FD}, {"start_fd": REPORT_FD}, {"report_fd": 2},
                        {"start_fd": 12, "record_fd": 12}, {"enter_fd": -2}, {"enter_fd": 3},
                        {"enter_fd": REPORT_FD}, {"enter_fd": 12, "record_fd": 12}, {"enter_fd": 12, "start_fd": 12},
@@ -109,9 +113,12 @@ class DamagedOrders(InitTest):
         self.damaged(self.whole(record_fd=77))
         self.damaged(self.whole(start_fd=77))
         self.damaged(self.whole(enter_fd=77))
+        self.damaged(self.whole(preserved=1, preserved_fd=77))
 
     def test_a_start_descriptor_that_is_no_listener_is_refused(self):
-        self.damaged(self.whole(start_fd=RECORD_FD), reported=False, recorded=True)
+        # Held as far as it knew; then it ends.
+        shim = self.launch(block=self.whole(start_fd=RECORD_FD), recorded=True)
+        self.assertEqual((shim.wait(), shim.read_reports()), (1, [("HELD", 0, 0)]))
 
     def test_no_random_damage_makes_it_crash(self):
         chance, whole = random.Random(20), self.whole(flags=CAPABILITIES | SETGROUPS, report_fd=-1)

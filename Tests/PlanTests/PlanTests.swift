@@ -21,7 +21,8 @@ struct PhaseTests {
     @Test func `the phases are in the one order that works`() {
         #expect(
             Phase.allCases == [
-                .isolation, .root, .mounts, .devices, .links, .sysctls, .hooks, .masks, .readOnly, .pivot, .names,
+                .isolation, .root, .mounts, .devices, .links, .workingDirectory, .sysctls, .hooks, .masks, .readOnly, .pivot,
+                .names,
             ])
         #expect(Phase.allCases.map(\.rawValue) == Array(0..<Phase.allCases.count))
     }
@@ -81,6 +82,32 @@ struct PlannerTests {
     @Test func `the host's root is shared: nothing is made in it, and nothing pivots`() throws {
         let plan = try Planner.plan(for: Spec(), rootfs: "/", bundle: "/bundle")
         #expect(plan.ordered == [.propagation(try propagation("rslave")), .shareRoot])
+    }
+
+    @Test
+    func
+        `a terminal comes after the links and before the root is read-only; in the host's root no file is made`()
+        throws
+    {
+        var spec = Spec()
+        spec.root = RootSpec(path: "rootfs", readonly: true)
+        spec.process = ProcessSpec(args: ["true"], cwd: "/")
+        #expect(try !Planner.plan(for: spec, rootfs: "/r", bundle: "/b").ordered.contains { isTerminal($0) })
+        spec.process?.terminal = true
+        let plan = try Planner.plan(for: spec, rootfs: "/r", bundle: "/b").ordered
+        let last: [Operation] = [
+            .link(path: "/dev/ptmx", target: "pts/ptmx"), .terminal(makesConsole: true), .readOnlyRoot,
+            .pivot,
+        ]
+        #expect(Array(plan.suffix(4)) == last)
+        spec.root = RootSpec(path: "/")
+        #expect(
+            try Planner.plan(for: spec, rootfs: "/", bundle: "/b").ordered.last
+                == .terminal(makesConsole: false))
+    }
+
+    private func isTerminal(_ operation: Operation) -> Bool {
+        if case .terminal = operation { true } else { false }
     }
 
     @Test func `everything that a config asks for has its turn`() throws {

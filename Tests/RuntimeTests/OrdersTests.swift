@@ -56,7 +56,7 @@ struct OrdersTests {
         #expect(Array(block.bytes.prefix(4)) == Array("MRI1".utf8))
         #expect(block.header.magic == UInt32(ORDERS_MAGIC))
         #expect(Int(block.header.size) == block.bytes.count)
-        #expect(block.header.preserved == 0)
+        #expect(block.header.preserved == 0 && block.header.preserved_fd == -1 && block.header.reserved == 0)
     }
 
     @Test func `ids, groups, umask and limits are in the block`() throws {
@@ -120,7 +120,7 @@ struct OrdersTests {
     }
 
     @Test func `the layout is that of the header`() {
-        #expect(MemoryLayout<CKernel.orders>.size == 160)
+        #expect(MemoryLayout<CKernel.orders>.size == 176)
         #expect(MemoryLayout<CKernel.orders>.offset(of: \.bounding) == 32)
         #expect(MemoryLayout<CKernel.orders>.offset(of: \.start_fd) == 124 + 4)
         #expect(MemoryLayout<orders_rlimit>.size == 24)
@@ -153,6 +153,8 @@ struct OrdersTests {
         let given = Block(orders).header
         #expect(
             given.start_fd == 10 && given.report_fd == 11 && given.record_fd == 12 && given.enter_fd == 13)
+        orders.preserved = (2, 14)
+        #expect(Block(orders).header.preserved == 2 && Block(orders).header.preserved_fd == 14)
     }
 }
 
@@ -236,10 +238,11 @@ struct OrdersReportTests {
         var process = ProcessSpec(args: ["sh"], cwd: "/work")
         process.rlimits = rlimits
         if held {
-            try InitReport.readHeld(from: Conversation(socket: mine.raw), process: process)
-            return nil
+            return try InitReport.readHeld(from: Conversation(socket: mine.raw), process: process) ? 1 : nil
         }
-        return try InitReport.read(from: Conversation(socket: mine.raw)) { () throws(Failure) in
+        let nobody = { () throws(Failure) -> SeccompListener in throw .refused("there is no agent") }
+        return try InitReport.read(from: Conversation(socket: mine.raw), listener: nobody) {
+            () throws(Failure) in
             #expect(frames.contains { $0.1 != 0 }, "nobody asks about a task that runs")
             return ("/bin/sh", process)
         }
@@ -258,7 +261,9 @@ struct OrdersReportTests {
     }
 
     @Test func `an init that is held has no more to say, and tells a failure in words`() throws {
-        try read([], held: true)
+        #expect(try read([(ORDERS_STEP_HELD, 0, 0)], held: true) == 1)
+        // Death closes the stream just as waiting does.
+        #expect(try read([], held: true) == nil)
         let failure = #expect(throws: Failure.self) {
             try read([(ORDERS_STEP_KEYRING, EDQUOT, 0)], held: true)
         }
@@ -299,8 +304,8 @@ struct OrdersReportTests {
 
     @Test(arguments: 1..<UInt32(ORDERS_STEP_COUNT.rawValue))
     func `every step has words of its own`(step: UInt32) {
-        // A limit is told by its name, which is not there; to have entered is no failure.
-        let wordless = [ORDERS_STEP_RLIMIT, ORDERS_STEP_ENTERED]
+        // A limit is told by its name, which is not there; to have entered or to be held is no failure.
+        let wordless = [ORDERS_STEP_RLIMIT, ORDERS_STEP_ENTERED, ORDERS_STEP_HELD]
         let failure = #expect(throws: Failure.self) { try read([(orders_step(step), EPERM, 0)]) }
         #expect(failure?.message.hasPrefix("init step") == wordless.contains(orders_step(step)))
     }

@@ -8,7 +8,7 @@ internal import Plan
 
 /// The process between clone3 and mrun-init: plain Swift, one thread, in the container's namespaces.
 struct Child {
-    private let launch: Launch
+    let launch: Launch
     private let parent: Conversation
     private var hasJoined = false
 
@@ -39,12 +39,17 @@ struct Child {
         try checked("PR_SET_PDEATHSIG", sys_prctl(Int32(K_PR_SET_PDEATHSIG), UInt(SIGKILL)))
         try checked("personality", sys_personality(0))
         _ = sys_umask(0)
-        if launch.newCgroupNamespace || launch.isFurtherProcess { try joinCgroups() }
+        // Where systemd makes the cgroups, they come after the child: it waits, for it may be asked to show them.
+        let isScope = launch.cgroups.scope != nil
+        if launch.newCgroupNamespace || launch.isFurtherProcess || isScope { try joinCgroups() }
         try launch.joins.enter()
         if launch.newCgroupNamespace {
             try checked("create the cgroup namespace", sys_unshare(Int32(bitPattern: K_CLONE_NEWCGROUP)))
         }
-        var performer = Performer(cgroups: launch.cgroups, cgroupNamespace: launch.newCgroupNamespace)
+        var performer = Performer(
+            cgroups: launch.cgroups,
+            cgroupNamespace: launch.newCgroupNamespace || launch.joins.hasCgroupNamespace,
+            prepared: launch.prepared)
         for operation in launch.operations {
             // The last moment at which cgroupfs is where the host has it. What the mounts took is not the
             // container's.
@@ -53,7 +58,7 @@ struct Child {
             try performer.perform(operation)
         }
         try joinCgroups()
-        try handOver()
+        try handOver(performer.terminal.take())
     }
 
     /// Waits for the parent's word and moves into the container's cgroups, once.
@@ -78,7 +83,7 @@ struct Child {
     }
 
     /// Prepares mrun-init and its orders, and becomes it.
-    private func handOver() throws(Failure) {
+    private func handOver(_ terminal: consuming Terminal?) throws(Failure) {
         let initImage = try InitFile.make()
         var orders = launch.orders
         orders.executable = try ExecutableLookup(process: launch.process, named: launch.executable).find()
@@ -92,6 +97,12 @@ struct Child {
         orders.record = try inherited(launch.exitRecordNumber)
         orders.enter = try inherited(launch.joins.pidNamespaceToEnter)
         orders.report = try inherited(launch.childEndNumber)
+        if let labels = orders.attributes?.labels, !labels.isEmpty {
+            let procfs = try launch.isFurtherProcess ? TaskProc.copy() : TaskProc.own()
+            orders.attributes?.procRoot = try inherited(procfs.raw)
+        }
+        try preserve(&orders)
+        if launch.process.terminal, let attachments = launch.attachments { try take(terminal, attachments) }
         let block = try Child.memory(orders.block())
         try checked("PR_SET_PDEATHSIG", sys_prctl(Int32(K_PR_SET_PDEATHSIG), 0))
         let image = try inherited(initImage.raw)
@@ -100,10 +111,20 @@ struct Child {
         throw Failure(.kernel(call: "exec mrun-init", errno: Int32(-Child.execute(image, id: launch.id))))
     }
 
-    /// A copy of a descriptor, at 10 or above, that survives an exec; −1 stays −1.
+    /// Lets the exec pass on the caller's descriptors for the task; the first one goes out of the way of the orders.
+    private func preserve(_ orders: inout Orders) throws(Failure) {
+        guard let count = launch.attachments?.preserved, count > 0 else { return }
+        for number in 4..<(3 + count) where count > 1 {
+            try checked("preserve descriptor \(number)", sys_fcntl(number, F_SETFD, 0))
+        }
+        orders.preserved = (count: UInt32(count), first: try inherited(3))
+    }
+
+    /// A copy of a descriptor, above those of the task, that survives an exec; −1 stays −1.
     private func inherited(_ raw: Int32) throws(Failure) -> Int32 {
         guard raw >= 0 else { return -1 }
-        return Int32(try checked("dup", sys_fcntl(raw, F_DUPFD, 10)))
+        let lowest = max(10, 4 + (launch.attachments?.preserved ?? 0))
+        return Int32(try checked("dup", sys_fcntl(raw, F_DUPFD, Int(lowest))))
     }
 
     private static func memory(_ bytes: [UInt8]) throws(Failure) -> FileDescriptor {

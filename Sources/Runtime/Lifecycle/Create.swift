@@ -14,12 +14,16 @@ public struct CreateOptions: Sendable {
     public var pidFile: String?
     /// Keep mrun-init as the container's init, whatever the config says.
     public var stayingInit = false
+    /// Who makes the container's cgroups.
+    public var cgroupDriver = CgroupDriver.cgroupfs
     /// Give the container a session keyring of its own.
     public var newKeyring = true
     /// The config, as a path in the bundle or absolute.
     public var config = "config.json"
     /// Move the root instead of pivot_root(2), which the root of a ramdisk does not allow.
     public var movesRoot = false
+    /// What the task shares with the caller.
+    public var attachments = AttachmentOptions()
 
     /// Options for a bundle.
     public init(bundle: String) { self.bundle = bundle }
@@ -29,12 +33,14 @@ extension Containers {
     /// Creates a container: everything up to the task itself, which waits for `start`.
     public func create(_ id: String, _ options: CreateOptions) throws(Failure) {
         let creation = try Creation(id, options, store: store, startsAtOnce: false)
+        tell(creation.notices)
         _ = try creation.carryOut(options, warn)
     }
 
     /// Creates a container and starts its task at once.
     func createAndStart(_ id: String, _ options: CreateOptions) throws(Failure) -> Started {
         let creation = try Creation(id, options, store: store, startsAtOnce: true)
+        tell(creation.notices)
         let started = try creation.carryOut(options, warn)
         if let hooks = started.hooks { try finishStart(id, hooks, of: started.identity) }
         return started
@@ -45,6 +51,7 @@ extension Containers {
 struct Started: ~Copyable {
     let handle: ProcessHandle
     let identity: ProcessIdentity?
+    let attachments: Attachments
     let hooks: ContainerHooks?
 }
 
@@ -68,7 +75,7 @@ struct Bundle {
         configText = try Files.readRegular(file)
         let text = configText
         spec = try attempting(config) { () throws(Failure) in
-            let spec = try Spec(Cursor(try JSON.parse(text)))
+            let spec = try Spec(reading: text)
             let problems = spec.problems()
             guard let first = problems.first else { return spec }
             if problems.count == 1 { throw first }
@@ -96,6 +103,12 @@ struct Creation: ~Copyable {
     private let manager: CgroupManager
     private var hasCgroups = false
     private let launch: Launch
+    private let attachments: Attachments
+
+    var notices: [String] {
+        let ignored = bundle.spec.linux.resources.memory.hasKernelLimits
+        return (ignored ? [MemoryResources.kernelLimitsNote] : []) + (launch.orders.capabilities?.notices ?? [])
+    }
 
     /// Checks everything that can be checked, then takes the id and writes down what is about to be made.
     init(_ id: String, _ options: CreateOptions, store: Store, startsAtOnce: Bool) throws(Failure) {
@@ -104,13 +117,22 @@ struct Creation: ~Copyable {
         let spec = bundle.spec
         try Creation.refuseFolders()
         let stays = options.stayingInit || spec.annotation(Meaning.stayingInit) == "true"
-        let plan = try Planner.plan(
+        let attachments = try Attachments(options.attachments, for: bundle.process)
+        let process = attachments.amended(bundle.process)
+        var plan = try Planner.plan(
             for: spec, rootfs: bundle.rootfs, bundle: bundle.path, movesRoot: options.movesRoot)
-        let orders = try Orders(for: spec, bundle.process, stays: stays, newKeyring: options.newKeyring)
+        if attachments.notify != nil {
+            let folder = store.root + "/" + id + "/" + ContainerFolder.Name.notify
+            plan.add(.notifyFolder(from: folder), in: .mounts)
+        }
+        try MountLabel.check(spec.linux.mountLabel)
+        let prepared = try PreparedMounts(for: plan)
+        let orders = try Orders(
+            for: spec, process, stays: stays, newKeyring: options.newKeyring, filters: SeccompCache(store: store))
         let joins = try NamespaceJoins(of: spec)
         let cgroups = try CgroupSet.plan(
-            path: spec.linux.cgroupsPath ?? id, controllers: Creation.controllers(spec),
-            layout: try CgroupLayout.detect(), owner: store.root + "/" + id)
+            for: spec, id: id, driver: options.cgroupDriver, controllers: Creation.controllers(spec),
+            owner: store.root + "/" + id)
         let manager = CgroupManager(cgroups)
         let record = Record(
             id: id, bundle: bundle.path, rootfs: bundle.rootfs, bootID: try Record.currentBootID(),
@@ -120,15 +142,21 @@ struct Creation: ~Copyable {
         let folder = try store.make(id)
         do {
             try folder.write(record)
+            if let notify = attachments.notify {
+                try folder.makeNotifyFolder()
+                if startsAtOnce { _ = try notify.listen(in: folder) }
+            }
             launch = try Launch(
-                id: id, spec: spec, process: bundle.process, plan: plan, cgroups: cgroups, joins: joins,
+                id: id, spec: spec, process: process, plan: plan, cgroups: cgroups, joins: joins,
                 orders: orders, startSocket: startsAtOnce ? nil : try Creation.startSocket(in: folder),
                 exitRecord: stays ? try folder.makeAppendable(ContainerFolder.Name.exit) : nil,
-                parentsOwn: folder.descriptors, hooks: ContainerHooks(spec, record))
+                parentsOwn: folder.descriptors, prepared: prepared, hooks: ContainerHooks(spec, record))
         } catch {
             try folder.remove()
             throw error
         }
+        launch.attachments = attachments
+        self.attachments = attachments
         self.bundle = bundle
         self.folder = folder
         self.record = record
@@ -168,7 +196,8 @@ struct Creation: ~Copyable {
         _ options: CreateOptions, _ warn: (String) -> Void
     ) throws(Failure) -> Started {
         do {
-            return Started(handle: try make(options), identity: record.process, hooks: launch.hooks)
+            return Started(
+                handle: try make(options), identity: record.process, attachments: attachments, hooks: launch.hooks)
         } catch {
             // The child is dead by now: it died with its value on the way here.
             do throws(Failure) {
@@ -184,6 +213,7 @@ struct Creation: ~Copyable {
         // Cgroups that were refused to us, because others live in them, are none of ours.
         if hasCgroups {
             try manager.killAll(Deadline(milliseconds: 10_000))
+            try manager.stopScope()
             try manager.remove()
         }
         launch.hooks?.runPoststop(warn)
@@ -193,9 +223,12 @@ struct Creation: ~Copyable {
     private mutating func make(_ options: CreateOptions) throws(Failure) -> ProcessHandle {
         // On v2 the child is born in its cgroup. On v1 it starts on its mounts while its cgroups are being made,
         // unless it is to show them.
-        let isUnified = record.cgroups.version == .v2
+        // systemd wants a process to begin a scope with: the child is there first, and waits.
+        let isScope = record.cgroups.scope != nil
+        let isUnified = record.cgroups.version == .v2 && !isScope
         let cgroupsFirst =
-            isUnified || launch.operations.contains { if case .cgroups = $0 { true } else { false } }
+            isUnified
+            || !isScope && launch.operations.contains { if case .cgroups = $0 { true } else { false } }
         if cgroupsFirst { try makeCgroups() }
         let half: HalfMade
         if isUnified, let directory = try manager.directoryForSpawn() {
@@ -205,7 +238,7 @@ struct Creation: ~Copyable {
         }
         launch.closeChildEnd()
         record.process = try ProcessIdentity.of(pid: half.pid)
-        if !cgroupsFirst { try makeCgroups() }
+        if isScope { try makeScope(half.pid) } else if !cgroupsFirst { try makeCgroups() }
         if let score = bundle.process.oomScoreAdj {
             try Files.write(String(score), to: "/proc/\(half.pid)/oom_score_adj")
         }
@@ -237,8 +270,15 @@ struct Creation: ~Copyable {
     }
 
     private mutating func makeCgroups() throws(Failure) {
-        try manager.create(resources: bundle.spec.linux.resources)
+        try manager.create(resources: bundle.spec.linux.resources.without(record.cgroups))
         hasCgroups = true
+    }
+
+    private mutating func makeScope(_ pid: Int32) throws(Failure) {
+        let resources = bundle.spec.linux.resources
+        try manager.startScope(pid: pid, resources: resources, annotations: bundle.spec.annotations)
+        hasCgroups = true
+        try manager.create(resources: resources, inside: pid)
     }
 
     /// The parent's side of the conversation, see `Word`.
@@ -250,20 +290,26 @@ struct Creation: ~Copyable {
         if launch.startsAtOnce {
             let name = launch.executable ?? bundle.process.args[0]
             let process = bundle.process
-            try InitReport.read(from: child, hooks: launch.hooks) { () throws(Failure) in (name, process) }
+            let (spec, record) = (bundle.spec, record)
+            let listener = { () throws(Failure) in try SeccompListener(spec, record, .creating) }
+            do {
+                try InitReport.read(from: child, hooks: launch.hooks, listener: listener) { () throws(Failure) in
+                    (name, process)
+                }
+            } catch {
+                throw try InitReport.explained(error, manager, InitReport.outOfMemory)
+            }
         } else {
-            try InitReport.readHeld(from: child, process: bundle.process)
-            // Its end of the stream closes when it waits, and when it dies.
-            if try half.hasEnded() { throw try died() }
+            guard try InitReport.readHeld(from: child, process: bundle.process) else { throw try died() }
         }
+        try attachments.send(pidfd: half.descriptor, kind: "standard")
         return half.letGo()
     }
 
     private func died() throws(Failure) -> Failure {
-        if let kills = try manager.oomKills(), kills > 0 {
-            return .refused("container init was OOM-killed (memory limit too low?)")
-        }
-        return .refused("the container's init died while it was being made (killed, or out of memory?)")
+        let death = Failure.refused(
+            "the container's init died while it was being made (killed, or out of memory?)")
+        return try InitReport.explained(death, manager, InitReport.outOfMemory)
     }
 }
 

@@ -78,7 +78,7 @@ struct Store: Sendable {
             directory: FileDescriptor(adopting: raw))
     }
 
-    private func openOrMakeRoot() throws(Failure) -> FileDescriptor {
+    func openOrMakeRoot() throws(Failure) -> FileDescriptor {
         if let there = try FileDescriptor.openIfPresent(root, flags: O_RDONLY | O_DIRECTORY) { return there }
         try makeRoot()
         return try FileDescriptor.open(root, flags: O_RDONLY | O_DIRECTORY)
@@ -122,6 +122,8 @@ struct ContainerFolder: ~Copyable {
         static let exit = "exit"
         /// A link whose target is the list of cgroups: it outlives a damaged record.
         static let cgroups = "cgroups"
+        /// The folder with the socket on which the task tells that it is ready.
+        static let notify = "notify"
     }
 
     /// How long a command waits for another one on the same container.
@@ -181,7 +183,9 @@ struct ContainerFolder: ~Copyable {
         if let stranger = names.first(where: { !ContainerFolder.isOurs($0) }) {
             throw .refused("\"\(path)\" holds \"\(stranger)\": it is no folder of a container")
         }
-        for name in names where name != Name.record { try unlink(name) }
+        for name in names where name != Name.record {
+            if name == Name.notify { try removeNotifyFolder() } else { try unlink(name) }
+        }
         try unlink(Name.record)
         let answer = sys_unlinkat(parent.raw, id, AT_REMOVEDIR)
         if answer == -Int(ENOENT) { return }
@@ -190,7 +194,7 @@ struct ContainerFolder: ~Copyable {
 
     /// Whether mrun makes files of this name, temporary ones (`.NAME.PID`) included.
     private static func isOurs(_ name: String) -> Bool {
-        let own = [Name.record, Name.config, Name.startSocket, Name.exit, Name.cgroups]
+        let own = [Name.record, Name.config, Name.startSocket, Name.exit, Name.cgroups, Name.notify]
         return own.contains { name == $0 || name.hasPrefix(".\($0).") }
     }
 }
