@@ -21,6 +21,8 @@ package enum Operation: Hashable, Sendable {
     case readOnlyRoot
     case sysctl(name: String, value: String)
     case pivot
+    /// Take the folder at this path of an existing mount namespace as the root.
+    case enterRoot(String)
     /// What the container's own mounts pass on, once it lives in its root.
     case rootPropagation(MountPropagation)
     case hostname(String)

@@ -9,7 +9,8 @@ package enum Planner {
     /// mounts lie in `bundle`.
     package static func plan(for spec: Spec, rootfs: String, bundle: String) throws(Failure) -> Plan {
         var plan = Plan()
-        let sharesRoot = rootfs == "/"
+        let joinsMounts = spec.linux.namespace(.mount)?.path != nil
+        let sharesRoot = rootfs == "/" || joinsMounts
         try addRoot(spec, rootfs: rootfs, to: &plan)
         for (index, mount) in spec.mounts.enumerated() {
             plan.add(try operation(for: mount, bundle: bundle, at: "/mounts/\(index)"), in: .mounts)
@@ -27,6 +28,11 @@ package enum Planner {
     }
 
     private static func addRoot(_ spec: Spec, rootfs: String, to plan: inout Plan) throws(Failure) {
+        if spec.linux.namespace(.mount)?.path != nil {
+            // Its root is where it lies already.
+            if rootfs != "/" { plan.add(.enterRoot(rootfs), in: .root) }
+            return
+        }
         // Shared mounts of the host must not see ours, so the tree is a slave while it is being built, at
         // least.
         let word = spec.linux.rootfsPropagation ?? "rslave"

@@ -8,9 +8,11 @@ internal import Plan
 
 /// The process between clone3 and mrun-init: plain Swift, one thread, in the container's namespaces.
 struct Child {
-    private let launch: Launch
-    private let parent: Conversation
+    let launch: Launch
+    let parent: Conversation
     private var hasJoined = false
+    /// Whether the user namespace forbids setgroups.
+    var groupsDenied = false
 
     init(_ launch: Launch) {
         self.launch = launch
@@ -39,12 +41,20 @@ struct Child {
         try checked("PR_SET_PDEATHSIG", sys_prctl(Int32(K_PR_SET_PDEATHSIG), UInt(SIGKILL)))
         try checked("personality", sys_personality(0))
         _ = sys_umask(0)
-        if launch.newCgroupNamespace || launch.isFurtherProcess { try joinCgroups() }
-        try launch.joins.enter()
-        if launch.newCgroupNamespace {
-            try checked("create the cgroup namespace", sys_unshare(Int32(bitPattern: K_CLONE_NEWCGROUP)))
+        let usesUser = launch.entrance.usesUser
+        if launch.newCgroupNamespace || launch.isFurtherProcess || usesUser { try joinCgroups() }
+        var performer = Performer(
+            cgroups: launch.cgroups, cgroupNamespace: launch.newCgroupNamespace, inUserNamespace: usesUser)
+        performer.existingPid = launch.joins.existingPid
+        let operations = launch.operations
+        try enterNamespaces { () throws(Failure) in
+            if usesUser { performer.openSources(of: operations) }
         }
-        var performer = Performer(cgroups: launch.cgroups, cgroupNamespace: launch.newCgroupNamespace)
+        if launch.entrance.joinsMounts {
+            // The last moment at which cgroupfs is where the host has it.
+            try joinCgroups()
+            try launch.joins.enterMounts()
+        }
         for operation in launch.operations {
             // The last moment at which cgroupfs is where the host has it. What the mounts took is not the
             // container's.
@@ -71,6 +81,8 @@ struct Child {
     private func handOver() throws(Failure) {
         let initImage = try InitFile.make()
         var orders = launch.orders
+        if groupsDenied { orders.flags &= ~UInt32(ORDERS_SETGROUPS.rawValue) }
+        if launch.entrance.isBornLater { orders.flags |= UInt32(ORDERS_BORN.rawValue) }
         orders.executable = try ExecutableLookup(process: launch.process, named: launch.executable).find()
         orders.environment = try Environment.complete(launch.process)
         // mrun-init finds its orders at a fixed number; everything else goes out of the way, above it.

@@ -1,4 +1,5 @@
 internal import CKernel
+internal import Glibc
 internal import Kernel
 internal import OCI
 
@@ -30,7 +31,7 @@ struct Orders {
         if let filter = spec.linux.seccomp { seccomp = try SeccompProgram(filter) }
         var given = [ORDERS_SETGROUPS]
         if stays { given.append(ORDERS_STAY) }
-        if stays && spec.linux.namespace(.pid) == nil { given.append(ORDERS_SUBREAPER) }
+        if stays && !spec.linux.ownsPidNamespace { given.append(ORDERS_SUBREAPER) }
         if process.noNewPrivileges { given.append(ORDERS_NO_NEW_PRIVS) }
         if newKeyring { given.append(ORDERS_SESSION_KEYRING) }
         flags = given.reduce(0) { $0 | UInt32($1.rawValue) }
@@ -144,10 +145,18 @@ struct InitReport {
     }
 
     /// Reads frames until the end of the stream, at which mrun-init is held, or has died.
-    static func readHeld(from connection: Conversation, process: ProcessSpec) throws(Failure) {
+    ///
+    /// - Returns: the pid of the one that is held, where mrun-init has made one more process.
+    @discardableResult
+    static func readHeld(
+        from connection: Conversation, process: ProcessSpec
+    ) throws(Failure) -> Int32? {
+        var pid: Int32?
         while let report = try next(from: connection) {
             if report.error != 0 { throw failure(report, executable: "", process: process) }
+            if report.step == UInt32(ORDERS_STEP_ENTERED.rawValue) { pid = Int32(bitPattern: report.detail) }
         }
+        return pid
     }
 
     private static func next(from connection: Conversation) throws(Failure) -> orders_report? {
@@ -165,6 +174,13 @@ struct InitReport {
         if step == ORDERS_STEP_CWD {
             return Failure(
                 .kernel(call: "chdir to cwd (\"\(process.cwd)\") set in config.json", errno: errno))
+        }
+        // The kernel says EINVAL of an id that a user namespace does not map.
+        if errno == EINVAL && step == ORDERS_STEP_SETUID {
+            return .refused("cannot setuid to unmapped uid \(process.user.uid) in user namespace")
+        }
+        if errno == EINVAL && step == ORDERS_STEP_SETGID {
+            return .refused("cannot setgid to unmapped gid \(process.user.gid) in user namespace")
         }
         if step == ORDERS_STEP_RLIMIT, process.rlimits.indices.contains(Int(report.detail)) {
             let limit = process.rlimits[Int(report.detail)]

@@ -9,11 +9,44 @@ internal import Plan
 struct Performer: ~Copyable {
     let cgroups: CgroupSet
     let cgroupNamespace: Bool
+    /// Whether the caller is in a user namespace of the container, in which nobody makes device nodes.
+    let inUserNamespace: Bool
+    /// An existing pid namespace that the container is in, or −1.
+    var existingPid: Int32 = -1
     private var root: Root?
+    /// Places of the host that were opened while that was allowed, see `openSources`.
+    private var sources: [(path: String, raw: Int32)] = []
 
-    init(cgroups: CgroupSet, cgroupNamespace: Bool) {
+    init(cgroups: CgroupSet, cgroupNamespace: Bool, inUserNamespace: Bool) {
         self.cgroups = cgroups
         self.cgroupNamespace = cgroupNamespace
+        self.inUserNamespace = inUserNamespace
+    }
+
+    deinit { for source in sources { _ = sys_close(source.raw) } }
+
+    /// Opens what the operations take from the host, as far as that is there: the container's root user may not go
+    /// where mrun may.
+    mutating func openSources(of operations: [Operation]) {
+        for operation in operations {
+            let path: String
+            switch operation {
+            case .bindRoot(let root): path = root
+            case .bind(let mount): path = mount.source
+            default: continue
+            }
+            let answer = sys_openat(AT_FDCWD, path, O_PATH, 0)
+            // What cannot be opened now fails later, with its name and its reason.
+            if answer >= 0 { sources.append((path, Int32(answer))) }
+        }
+    }
+
+    /// The place at `path` of the host.
+    private mutating func source(_ path: String) throws(Failure) -> FileDescriptor {
+        if let index = sources.firstIndex(where: { $0.path == path }) {
+            return FileDescriptor(adopting: sources.remove(at: index).raw)
+        }
+        return try FileDescriptor.open(path, flags: O_PATH)
     }
 
     /// Performs one step; the failure says which.
@@ -46,6 +79,7 @@ struct Performer: ~Copyable {
         case .readOnlyRoot: try makeRootReadOnly()
         case .sysctl(let name, let value): try TrustedProc().write(value, to: Performer.sysctlPath(name))
         case .pivot: try pivot()
+        case .enterRoot(let path): try MountTree.changeRoot(to: path)
         case .hostname(let name):
             try checked("sethostname \"\(name)\"", sys_sethostname(name, name.utf8.count))
         case .domainname(let name):
@@ -59,7 +93,7 @@ struct Performer: ~Copyable {
     }
 
     private mutating func bindRoot(_ path: String) throws(Failure) {
-        let place = try FileDescriptor.open(path, flags: O_PATH | O_DIRECTORY)
+        let place = try source(path)
         let tree = try DetachedMount(cloning: place, recursive: true)
         try tree.attach(to: place)
         root = Root(adopting: tree.take())
@@ -74,9 +108,12 @@ struct Performer: ~Copyable {
     }
 
     private func perform(_ mount: FilesystemMount) throws(Failure) {
-        let tree = try DetachedMount(
-            type: mount.type, source: mount.source, parameters: mount.parameters,
-            attributes: mount.attributes.set)
+        let tree =
+            mount.type == "proc" && existingPid >= 0
+            ? try ForeignProc.mount(mount, of: existingPid)
+            : try DetachedMount(
+                type: mount.type, source: mount.source, parameters: mount.parameters,
+                attributes: mount.attributes.set)
         if let propagation = mount.propagation {
             try tree.change(
                 propagation: propagation.flags & ~16384, recursive: propagation.flags & 16384 != 0)
@@ -87,8 +124,8 @@ struct Performer: ~Copyable {
         try attach(tree, at: mount.target, links: isKernelView ? .none : .inside)
     }
 
-    private func perform(_ mount: BindMount) throws(Failure) {
-        let source = try FileDescriptor.open(mount.source, flags: O_PATH)
+    private mutating func perform(_ mount: BindMount) throws(Failure) {
+        let source = try source(mount.source)
         let tree = try DetachedMount(cloning: source, recursive: mount.recursive)
         try apply(mount.attributes, to: tree)
         if let propagation = mount.propagation {
@@ -190,6 +227,7 @@ struct Performer: ~Copyable {
     }
 
     private func make(_ device: DeviceSpec) throws(Failure) {
+        if inUserNamespace && device.kind != .fifo { return try bindDevice(device) }
         let kind =
             switch device.kind {
             case .character, .unbuffered: S_IFCHR

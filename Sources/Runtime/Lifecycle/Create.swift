@@ -72,6 +72,8 @@ private struct Bundle {
         }
         self.process = process
         rootfs = try Files.absolute(root.path.hasPrefix("/") ? root.path : path + "/" + root.path)
+        // In an existing mount namespace the path leads somewhere else.
+        if spec.linux.namespace(.mount)?.path != nil { return }
         guard let status = try FileStatus.of(rootfs) else {
             throw .refused("invalid rootfs: \"\(root.path)\": no such directory")
         }
@@ -107,7 +109,7 @@ private struct Creation: ~Copyable {
         let record = Record(
             id: id, bundle: bundle.path, rootfs: bundle.rootfs, bootID: try Record.currentBootID(),
             cgroups: cgroups, spec: spec, stayingInit: stays,
-            ownPidNamespace: spec.linux.namespace(.pid) != nil, owner: UInt32(sys_geteuid()))
+            ownPidNamespace: spec.linux.ownsPidNamespace, owner: UInt32(sys_geteuid()))
 
         let folder = try store.make(id)
         do {
@@ -198,11 +200,55 @@ private struct Creation: ~Copyable {
         if let score = bundle.process.oomScoreAdj {
             try Files.write(String(score), to: "/proc/\(half.pid)/oom_score_adj")
         }
+        if launch.entrance.usesUser { try prepareUserNamespace(half.pid) }
+        if launch.entrance.isBornLater || launch.entrance.makesSibling {
+            return try letGoToBeBorn(half, options)
+        }
+        try noteCreated(half.pid, options)
+        _ = try letGo(half)
+        return half.letGo()
+    }
+
+    private mutating func noteCreated(_ pid: Int32, _ options: CreateOptions) throws(Failure) {
         // Whoever reads this before all is made is kept waiting by the lock.
         record.phase = .created
         try folder.write(record)
-        if let file = options.pidFile { try PidFile.write(half.pid, to: file) }
-        return try letGo(half)
+        if let file = options.pidFile { try PidFile.write(pid, to: file) }
+    }
+
+    /// The same for a child that is not the container's first process, but makes it.
+    private mutating func letGoToBeBorn(
+        _ half: consuming HalfMade, _ options: CreateOptions
+    ) throws(Failure) -> ProcessHandle {
+        guard let pid = try letGo(half) else { throw try died() }
+        // It is our child, too, and nobody else has reaped it.
+        let born = HalfMade(
+            pid: pid, pidfd: Int32(try checked("pidfd_open", sys_pidfd_open(pid, 0))))
+        _ = consume half
+        if !launch.startsAtOnce, try born.hasEnded() { throw try died() }
+        record.process = try ProcessIdentity.of(pid: pid)
+        try noteCreated(pid, options)
+        return born.letGo()
+    }
+
+    private func prepareUserNamespace(_ pid: Int32) throws(Failure) {
+        let maps = UserNamespaceMaps(bundle.spec.linux, of: pid)
+        try maps.raiseLimits(bundle.process.rlimits)
+        if launch.entrance.isStepwise { return }
+        try maps.write()
+        try maps.giveStandardPipes(to: bundle.process.user)
+    }
+
+    /// Answers a child that has gone into its user namespace by itself.
+    ///
+    /// - Returns: the pid of its sibling, where it has made one.
+    private func answerEntered(_ child: Conversation, _ pid: Int32) throws(Failure) -> Int32? {
+        guard let sibling = try child.hearEntered() else { throw try died() }
+        let maps = UserNamespaceMaps(bundle.spec.linux, of: sibling > 0 ? sibling : pid)
+        if launch.entrance.makesUser { try maps.write() } else { try maps.check() }
+        try maps.giveStandardPipes(to: bundle.process.user)
+        try child.say(.mapped)
+        return sibling > 0 ? sibling : nil
     }
 
     private mutating func makeCgroups() throws(Failure) {
@@ -211,22 +257,26 @@ private struct Creation: ~Copyable {
     }
 
     /// The parent's side of the conversation, see `Word`.
-    private func letGo(_ half: consuming HalfMade) throws(Failure) -> ProcessHandle {
+    ///
+    /// - Returns: the pid of the container's first process, where the child has made one.
+    private func letGo(_ half: borrowing HalfMade) throws(Failure) -> Int32? {
         let child = Conversation(socket: launch.parentEnd.raw)
         try child.say(.proceed)
+        let sibling = launch.entrance.isStepwise ? try answerEntered(child, half.pid) : nil
         // Nobody needs these before the container is there, and the child is still busy.
         try folder.note(record.cgroups)
         try folder.write(ContainerFolder.Name.config, String(decoding: bundle.configText, as: UTF8.self))
+        let born: Int32?
         if launch.startsAtOnce {
             let name = launch.executable ?? bundle.process.args[0]
             let process = bundle.process
-            try InitReport.read(from: child) { () throws(Failure) in (name, process) }
+            born = try InitReport.read(from: child) { () throws(Failure) in (name, process) }
         } else {
-            try InitReport.readHeld(from: child, process: bundle.process)
+            born = try InitReport.readHeld(from: child, process: bundle.process)
             // Its end of the stream closes when it waits, and when it dies.
-            if try half.hasEnded() { throw try died() }
+            if born == nil && sibling == nil { if try half.hasEnded() { throw try died() } }
         }
-        return half.letGo()
+        return born ?? sibling
     }
 
     private func died() throws(Failure) -> Failure {

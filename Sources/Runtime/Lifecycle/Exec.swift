@@ -60,12 +60,17 @@ extension Containers {
         }
         let spec = try folder.configReader().read()
         let process = try Containers.process(of: spec, options)
+        if let problem = spec.unmapped(process.user).first { throw problem }
         let orders = try Orders(for: spec, process, stays: false, newKeyring: true)
         let cgroups = snapshot.record.cgroups
         let launch = try Launch(
-            id: id, entering: try NamespaceJoins(of: initProcess, pid: identity.pid), process: process,
+            id: id, entering: try NamespaceJoins(of: initProcess, pid: identity.pid, spec.linux),
+            process: process,
             cgroups: cgroups,
             orders: orders)
+        if launch.entrance.usesUser {
+            try UserNamespaceMaps(spec.linux, of: identity.pid).giveStandardPipes(to: process.user)
+        }
         return try launch.execute(options)
     }
 
@@ -110,9 +115,16 @@ extension Launch {
         if let score = process.oomScoreAdj {
             try Files.write(String(score), to: "/proc/\(half.pid)/oom_score_adj")
         }
+        if entrance.usesUser {
+            try UserNamespaceMaps(LinuxSpec(), of: half.pid).raiseLimits(process.rlimits)
+        }
         let child = Conversation(socket: parentEnd.raw)
         try child.say(.proceed)
         let pid = try InitReport.read(from: child) { () throws(Failure) in (process.args[0], process) }
+        if pid == nil && !entersPidNamespace {
+            if let file = options.pidFile { try PidFile.write(half.pid, to: file) }
+            return half.letGo()
+        }
         guard let pid else { throw .refused("the container's init did not tell the new process' pid") }
         // Our child too, and not reaped by anybody else: its pid means it.
         let handle = ProcessHandle(
