@@ -47,6 +47,9 @@ extension CgroupManager {
         for directory in set.directories { try write(limits, in: directory, isNew: false, isUpdate: true) }
     }
 
+    /// Refuses limits for which there is no controller.
+    package func check(_ resources: ResourceSpec) throws(Failure) { _ = try Limits(resources, for: set) }
+
     /// Refuses a cgroup that holds processes or is another container's; `create` does the same by itself.
     package func checkFree() throws(Failure) {
         for directory in set.directories {

@@ -15,6 +15,10 @@ package struct Settings: Sendable, Equatable {
     package var isDebugging = false
     /// `--systemd-cgroup`: every call takes it, creating a container refuses it.
     package var wantsSystemd = false
+    /// `--rootless`: `true`, `false` or `auto`.
+    package var rootless = "auto"
+    /// Whether the state lies in `$XDG_RUNTIME_DIR`.
+    package var isRuntimeFolder = false
     package var wantsHelp = false
     package var wantsVersion = false
 
@@ -43,6 +47,15 @@ package struct Settings: Sendable, Equatable {
             }
             root = try Files.absolute(given)
             isRootGiven = true
+        } else if let folder = RuntimeFolder.find() {
+            root = try Files.absolute(folder + "/mrun")
+            isRuntimeFolder = true
+        }
+        if let mode = arguments.value("rootless") {
+            guard ["true", "false", "auto"].contains(mode) else {
+                throw .refused("option \"--rootless\" is true, false or auto, not \"\(mode)\"")
+            }
+            rootless = mode
         }
         return arguments.positionals
     }

@@ -46,6 +46,9 @@ extension Command {
             .value("log-format", nil, "FORMAT", .words(["text", "json"]), "text or json (default: text)"),
             .flag("debug", nil, "log what is being done, too"),
             .flag("systemd-cgroup", nil, "cgroupsPath is slice:prefix:name (not supported by this version)"),
+            .value(
+                "rootless", nil, "MODE", .words(["true", "false", "auto"]),
+                "do without cgroups that cannot be made: true, false or auto (default: auto)"),
             .flag("version", "v", "print the version"),
         ])
 
@@ -138,7 +141,10 @@ extension Command {
 
     static let spec = Command(
         "spec", .documents, "write a config.json to begin with", example: "spec --bundle /srv/web", .none,
-        [.value("bundle", "b", "DIR", .folder, "write it into DIR (default: the working directory)")])
+        [
+            .value("bundle", "b", "DIR", .folder, "write it into DIR (default: the working directory)"),
+            .flag("rootless", nil, "for a container of an ordinary user"),
+        ])
 
     static let translate = Command(
         "translate", .documents, "turn a Mesos TaskInfo into an OCI bundle",

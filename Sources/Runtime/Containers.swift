@@ -12,9 +12,15 @@ internal import OCI
 /// one container.
 public struct Containers: Sendable {
     let store: Store
+    let rootless: Rootless
 
     /// The containers whose state lies in `root`, an absolute path.
-    public init(root: String) { store = Store(root: root) }
+    ///
+    /// With `isRuntimeFolder` it is made such that nobody who tidies up `$XDG_RUNTIME_DIR` takes it away.
+    public init(root: String, isRuntimeFolder: Bool = false, rootless: Rootless = .auto) {
+        store = Store(root: root, isSticky: isRuntimeFolder)
+        self.rootless = rootless
+    }
 
     /// The ids of all containers, sorted, also of damaged ones.
     public func ids() throws(Failure) -> [String] { try store.ids() }

@@ -24,13 +24,13 @@ public struct CreateOptions: Sendable {
 extension Containers {
     /// Creates a container: everything up to the task itself, which waits for `start`.
     public func create(_ id: String, _ options: CreateOptions) throws(Failure) {
-        let creation = try Creation(id, options, store: store, startsAtOnce: false)
+        let creation = try Creation(id, options, self, startsAtOnce: false)
         _ = try creation.carryOut(options)
     }
 
     /// Creates a container and starts its task at once.
     func createAndStart(_ id: String, _ options: CreateOptions) throws(Failure) -> Started {
-        let creation = try Creation(id, options, store: store, startsAtOnce: true)
+        let creation = try Creation(id, options, self, startsAtOnce: true)
         return try creation.carryOut(options)
     }
 }
@@ -88,12 +88,15 @@ private struct Creation: ~Copyable {
     private let bundle: Bundle
     private let folder: ContainerFolder
     private var record: Record
-    private let manager: CgroupManager
+    private var manager: CgroupManager
+    private let rootless: Rootless
     private var hasCgroups = false
     private let launch: Launch
 
     /// Checks everything that can be checked, then takes the id and writes down what is about to be made.
-    init(_ id: String, _ options: CreateOptions, store: Store, startsAtOnce: Bool) throws(Failure) {
+    init(_ id: String, _ options: CreateOptions, _ containers: Containers, startsAtOnce: Bool) throws(Failure)
+    {
+        let store = containers.store
         if try store.has(id) { throw Store.taken(id) }
         let bundle = try Bundle(options.bundle)
         let spec = bundle.spec
@@ -127,6 +130,7 @@ private struct Creation: ~Copyable {
         self.folder = folder
         self.record = record
         self.manager = manager
+        rootless = containers.rootless
     }
 
     /// A folder of the host as standard input, output or error would be a way out of the container's root.
@@ -186,7 +190,8 @@ private struct Creation: ~Copyable {
         // unless it is to show them.
         let isUnified = record.cgroups.version == .v2
         let cgroupsFirst =
-            isUnified || launch.operations.contains { if case .cgroups = $0 { true } else { false } }
+            isUnified || launch.entrance.usesUser || rootless == .yes
+            || launch.operations.contains { if case .cgroups = $0 { true } else { false } }
         if cgroupsFirst { try makeCgroups() }
         let half: HalfMade
         if isUnified, let directory = try manager.directoryForSpawn() {
@@ -198,7 +203,7 @@ private struct Creation: ~Copyable {
         record.process = try ProcessIdentity.of(pid: half.pid)
         if !cgroupsFirst { try makeCgroups() }
         if let score = bundle.process.oomScoreAdj {
-            try Files.write(String(score), to: "/proc/\(half.pid)/oom_score_adj")
+            try rootless.setOOMScore(score, of: half.pid)
         }
         if launch.entrance.usesUser { try prepareUserNamespace(half.pid) }
         if launch.entrance.isBornLater || launch.entrance.makesSibling {
@@ -252,8 +257,15 @@ private struct Creation: ~Copyable {
     }
 
     private mutating func makeCgroups() throws(Failure) {
-        try manager.create(resources: bundle.spec.linux.resources)
-        hasCgroups = true
+        do {
+            try manager.create(resources: bundle.spec.linux.resources)
+            hasCgroups = true
+        } catch {
+            let none = try rootless.withoutCgroups(record.cgroups, bundle.spec, after: error)
+            record.cgroups = none
+            manager = CgroupManager(none)
+            launch.cgroups = none
+        }
     }
 
     /// The parent's side of the conversation, see `Word`.

@@ -71,7 +71,7 @@ extension Containers {
         if launch.entrance.usesUser {
             try UserNamespaceMaps(spec.linux, of: identity.pid).giveStandardPipes(to: process.user)
         }
-        return try launch.execute(options)
+        return try launch.execute(options, rootless)
     }
 
     private static func process(of spec: Spec, _ options: ExecOptions) throws(Failure) -> ProcessSpec {
@@ -103,7 +103,7 @@ extension Containers {
 
 extension Launch {
     /// The parent's side of `exec`: the child joins the container's cgroups before it enters anything else.
-    fileprivate func execute(_ options: ExecOptions) throws(Failure) -> ProcessHandle {
+    fileprivate func execute(_ options: ExecOptions, _ rootless: Rootless) throws(Failure) -> ProcessHandle {
         let manager = CgroupManager(cgroups)
         let half: HalfMade
         if cgroups.version == .v2, let directory = try manager.directoryForSpawn() {
@@ -113,7 +113,7 @@ extension Launch {
         }
         closeChildEnd()
         if let score = process.oomScoreAdj {
-            try Files.write(String(score), to: "/proc/\(half.pid)/oom_score_adj")
+            try rootless.setOOMScore(score, of: half.pid)
         }
         if entrance.usesUser {
             try UserNamespaceMaps(LinuxSpec(), of: half.pid).raiseLimits(process.rlimits)

@@ -14,7 +14,8 @@ final class Launch {
     /// The value of the annotation `org.mrun.executable`.
     let executable: String?
     let operations: [Operation]
-    let cgroups: CgroupSet
+    /// Not changed any more once the child exists.
+    var cgroups: CgroupSet
     let entrance: Entrance
     /// Whether the child makes a cgroup namespace once it is in its cgroups.
     let newCgroupNamespace: Bool

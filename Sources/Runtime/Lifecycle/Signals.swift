@@ -38,7 +38,9 @@ extension Containers {
         guard let process = record.process else { throw .refused("container not running") }
         // Signals that mrun-init cannot pass on, and a SIGKILL that no pid namespace would spread.
         let isStop = signal == SIGSTOP || signal == SIGCONT
-        if all || signal == SIGKILL && !record.ownPidNamespace || isStop && record.stayingInit {
+        let hasCgroups = !record.cgroups.directories.isEmpty
+        if hasCgroups && (all || signal == SIGKILL && !record.ownPidNamespace || isStop && record.stayingInit)
+        {
             try manager.signalAll(signal)
         } else {
             guard let handle = try process.open(), try handle.signal(signal) else {
@@ -72,6 +74,7 @@ extension Containers {
     public func processes(of id: String) throws(Failure) -> [Int32] {
         let folder = try existing(id)
         guard let record = try folder.record() else { return [] }
+        if record.cgroups.directories.isEmpty { return try processesWithoutCgroups(of: record) }
         return try CgroupManager(record.cgroups).processes()
     }
 }
