@@ -2,10 +2,12 @@
 #include "include/namespaces.h"
 
 #include <errno.h>
+#include <linux/netlink.h>
 #include <linux/sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -50,3 +52,5 @@ long sys_raise_limit(int pid, unsigned resource, uint64_t hard) {
     limit.hard = hard;
     return CALL(SYS_prlimit64, pid, resource, &limit, NULL);
 }
+
+long sys_netlink_socket(void) { return CALL(SYS_socket, AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE); }

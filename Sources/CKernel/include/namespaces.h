@@ -23,5 +23,8 @@ long sys_chroot_here(void);
 // Raises the hard limit of process `pid` to at least `hard`; the soft limit stays.
 long sys_raise_limit(int pid, unsigned resource, uint64_t hard);
 
+// A route netlink socket.
+long sys_netlink_socket(void);
+
 #pragma clang assume_nonnull end
 #endif

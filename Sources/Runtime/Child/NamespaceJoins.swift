@@ -102,6 +102,15 @@ struct NamespaceJoins: ~Copyable {
     /// The pid namespace that the config names by path, or −1.
     var existingPid: Int32 { opened.first { $0.kind == .pid }?.raw ?? -1 }
 
+    /// The network namespace that the config names by path.
+    borrowing func existingNetwork() throws(Failure) -> FileDescriptor? {
+        for entry in opened where entry.kind == .network {
+            return FileDescriptor(
+                adopting: Int32(try checked("dup", sys_fcntl(entry.raw, F_DUPFD_CLOEXEC, 3))))
+        }
+        return nil
+    }
+
     /// Enters them all but the mount namespace, which changes what paths mean; a running process' all at once.
     borrowing func enter() throws(Failure) {
         if let model {

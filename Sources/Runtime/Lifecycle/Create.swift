@@ -206,6 +206,7 @@ private struct Creation: ~Copyable {
             try rootless.setOOMScore(score, of: half.pid)
         }
         if launch.entrance.usesUser { try prepareUserNamespace(half.pid) }
+        if !launch.entrance.isStepwise { try moveDevices(half.pid) }
         if launch.entrance.isBornLater || launch.entrance.makesSibling {
             return try letGoToBeBorn(half, options)
         }
@@ -236,6 +237,19 @@ private struct Creation: ~Copyable {
         return born.letGo()
     }
 
+    private func moveDevices(_ pid: Int32) throws(Failure) {
+        let devices = bundle.spec.linux.netDevices
+        if devices.isEmpty { return }
+        if try rootless.isOn {
+            throw Failure(
+                .document(at: "/linux/netDevices", "only root of the host moves network interfaces"))
+        }
+        if let existing = try launch.joins.existingNetwork() {
+            return try NetworkDevices.move(devices, to: existing)
+        }
+        try NetworkDevices.move(devices, to: try FileDescriptor.open("/proc/\(pid)/ns/net"))
+    }
+
     private func prepareUserNamespace(_ pid: Int32) throws(Failure) {
         let maps = UserNamespaceMaps(bundle.spec.linux, of: pid)
         try maps.raiseLimits(bundle.process.rlimits)
@@ -252,6 +266,7 @@ private struct Creation: ~Copyable {
         let maps = UserNamespaceMaps(bundle.spec.linux, of: sibling > 0 ? sibling : pid)
         if launch.entrance.makesUser { try maps.write() } else { try maps.check() }
         try maps.giveStandardPipes(to: bundle.process.user)
+        try moveDevices(sibling > 0 ? sibling : pid)
         try child.say(.mapped)
         return sibling > 0 ? sibling : nil
     }
