@@ -221,7 +221,6 @@ struct RefusalTests {
     @Test(arguments: [
         "/hooks", "/vm", "/process/apparmorProfile", "/process/selinuxLabel", "/process/scheduler",
         "/process/ioPriority", "/process/execCPUAffinity", "/mounts/0/uidMappings", "/mounts/0/gidMappings",
-        "/linux/uidMappings", "/linux/gidMappings", "/linux/timeOffsets", "/linux/netDevices",
         "/linux/intelRdt", "/linux/memoryPolicy", "/linux/personality", "/linux/mountLabel",
         "/linux/resources/blockIO", "/linux/resources/hugepageLimits", "/linux/resources/network",
         "/linux/resources/rdma", "/linux/seccomp/listenerPath", "/linux/seccomp/listenerMetadata",
@@ -239,15 +238,6 @@ struct RefusalTests {
         for value: JSON in [.null, .array([]), .object([])] {
             #expect(try Spec(Cursor(full.changed(pointer, to: value))) == Spec(Cursor(full)))
         }
-    }
-
-    @Test(arguments: ["user", "time"])
-    func `kinds of namespaces that mrun does not make are refused`(kind: String) {
-        let changed = full.changed("/linux/namespaces/-", to: .object([.init("type", .string(kind))]))
-        let failure = #expect(throws: Failure.self) { try Spec(Cursor(changed)) }
-        #expect(
-            failure?.message
-                == "/linux/namespaces/6: \(kind) namespaces: not supported by this version of mrun")
     }
 
     @Test func `a terminal is refused, none is taken`() throws {
