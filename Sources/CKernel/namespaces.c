@@ -19,7 +19,6 @@ long sys_setresuid(uint32_t uid) { return CALL(SYS_setresuid, uid, uid, uid); }
 long sys_setresgid(uint32_t gid) { return CALL(SYS_setresgid, gid, gid, gid); }
 long sys_drop_groups(void) { return CALL(SYS_setgroups, 0, NULL); }
 long sys_getegid(void) { return CALL(SYS_getegid); }
-long sys_chroot_here(void) { return CALL(SYS_chroot, "."); }
 
 long sys_sibling(uint64_t flags) {
     struct {

@@ -120,6 +120,7 @@ long sys_mount(const char *source, const char *target, const char *type, unsigne
 }
 long sys_umount2(const char *target, int flags) { return CALL(SYS_umount2, target, flags); }
 long sys_pivot_root(const char *root, const char *old) { return CALL(SYS_pivot_root, root, old); }
+long sys_chroot(const char *root) { return CALL(SYS_chroot, root); }
 
 long sys_unshare(int flags) { return CALL(SYS_unshare, flags); }
 long sys_setns(int fd, int flags) { return CALL(SYS_setns, fd, flags); }

@@ -24,13 +24,27 @@ package struct Settings: Sendable, Equatable {
 
     package init() {}
 
+    /// crun's `--log` also takes `file:PATH`, `journald:NAME` and `syslog:NAME`.
+    private static func logFile(_ text: String) throws(Failure) -> String {
+        if text.hasPrefix("file:") { return String(text.dropFirst(5)) }
+        if text.hasPrefix("journald:") || text.hasPrefix("syslog:") {
+            throw .refused("option \"--log\": \"\(text)\": mrun writes to files only")
+        }
+        return text
+    }
+
     /// Reads the options before the command.
     ///
     /// - Returns: the command's name and what follows it; empty where there is none.
     package mutating func read(_ words: [String]) throws(Failure) -> [String] {
         let arguments = try Command.global.parse(words)
-        logFile = arguments.value("log")
+        logFile = try arguments.value("log").map(Settings.logFile)
         isDebugging = arguments.flag("debug")
+        switch arguments.value("log-level") {
+        case nil, "error", "warning": break
+        case "debug": isDebugging = true
+        case let other?: throw .refused("unknown log level \"\(other)\": error, warning or debug")
+        }
         wantsSystemd = arguments.flag("systemd-cgroup")
         wantsHelp = arguments.flag("help")
         wantsVersion = arguments.flag("version")

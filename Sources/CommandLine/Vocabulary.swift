@@ -3,7 +3,7 @@ extension Command {
     package static var all: [Command] {
         [
             create, start, run, kill, delete, exec, ps, pause, resume, state, list, wait, stats, events, spec,
-            translate, completion, helpCommand,
+            translate, plan, features, doctor, completion, helpCommand,
         ]
     }
 
@@ -28,6 +28,9 @@ extension Command {
         case "events": events
         case "spec": spec
         case "translate": translate
+        case "plan": plan
+        case "features": features
+        case "doctor": doctor
         case "completion": completion
         case "help": helpCommand
         default: nil
@@ -45,6 +48,9 @@ extension Command {
             .value("log", nil, "FILE", .file, "append messages to FILE (default: standard error)"),
             .value("log-format", nil, "FORMAT", .words(["text", "json"]), "text or json (default: text)"),
             .flag("debug", nil, "log what is being done, too"),
+            .value(
+                "log-level", nil, "LEVEL", .words(["error", "warning", "debug"]),
+                "debug is the same as --debug (default: error)"),
             .flag("systemd-cgroup", nil, "cgroupsPath is slice:prefix:name (not supported by this version)"),
             .value(
                 "rootless", nil, "MODE", .words(["true", "false", "auto"]),
@@ -55,9 +61,13 @@ extension Command {
     private static let bundle = Option.value(
         "bundle", "b", "DIR", .folder, "the bundle (default: the working directory)")
     private static let pidFile = Option.value("pid-file", nil, "FILE", .file, "write the task's pid to FILE")
+    private static let config = Option.value(
+        "config", "f", "FILE", .file, "the config, as a path in the bundle or absolute (default: config.json)"
+    )
     private static var creation: [Option] {
         [
-            bundle, pidFile,
+            bundle, config, pidFile,
+            .flag("no-pivot", nil, "move the root instead of pivot_root, for hosts that run from a ramdisk"),
             .flag("no-new-keyring", nil, "keep the session keyring of the caller"),
             .flag("init", nil, "keep mrun-init as pid 1: it reaps, forwards signals and records the exit"),
         ]
@@ -76,6 +86,7 @@ extension Command {
         creation + [
             .flag("detach", "d", "return as soon as the task runs"),
             .flag("keep", nil, "do not delete the container after its end"),
+            .flag("no-subreaper", nil, "changes nothing: mrun is no subreaper"),
         ])
 
     static let kill = Command(
@@ -169,6 +180,24 @@ extension Command {
                 "auto, 1 or 2 (default: auto, as this host has it)"),
             .flag("no-executor-overhead", nil, "do not add the resources of the command executor"),
         ])
+
+    static let plan = Command(
+        "plan", .documents, "print what create would do for a bundle, step by step; nothing is done",
+        example: "plan --bundle /srv/web", Positionals("[ID]", 0, 1, []),
+        [
+            bundle, config,
+            .flag("init", nil, "as with create: mrun-init stays as pid 1"),
+            .value("format", nil, "FORMAT", .words(["table", "json"]), "table or json (default: table)"),
+        ])
+
+    static let features = Command(
+        "features", .observation, "print what this build can do, as the specification's JSON",
+        example: "features", .none)
+
+    static let doctor = Command(
+        "doctor", .observation, "say what this host has for containers, and what is missing",
+        example: "doctor", .none,
+        [.value("format", "f", "FORMAT", .words(["table", "json"]), "table or json (default: table)")])
 
     static let completion = Command(
         "completion", .help, "print a script that completes mrun's command line",

@@ -97,7 +97,17 @@ extension MountTree {
     package static func changeRoot(to path: String) throws(Failure) {
         let root = try FileDescriptor.open(path, flags: O_PATH | O_DIRECTORY)
         try checked("chdir to the root", sys_fchdir(root.raw))
-        try checked("chroot \"\(path)\"", sys_chroot_here())
+        try checked("chroot \"\(path)\"", sys_chroot("."))
+    }
+
+    /// Mounts the open directory, a mount of its own, over the root, and makes it this process' root.
+    ///
+    /// What is below stays mounted, out of reach: the way to the top of the namespace ends on the new root.
+    package static func moveToRoot(_ root: borrowing FileDescriptor) throws(Failure) {
+        try checked("chdir to the root", sys_fchdir(root.raw))
+        try checked("move the root", sys_mount(".", "/", nil, UInt(K_MS_MOVE)))
+        try checked("chroot", sys_chroot("."))
+        try checked("chdir \"/\"", sys_chdir("/"))
     }
 }
 

@@ -7,11 +7,13 @@ package import OCI
 package enum Planner {
     /// The plan for `spec`, with the root file system at the absolute path `rootfs`; relative sources of bind
     /// mounts lie in `bundle`.
-    package static func plan(for spec: Spec, rootfs: String, bundle: String) throws(Failure) -> Plan {
+    package static func plan(
+        for spec: Spec, rootfs: String, bundle: String, movesRoot: Bool = false
+    ) throws(Failure) -> Plan {
         var plan = Plan()
         let joinsMounts = spec.linux.namespace(.mount)?.path != nil
         let sharesRoot = rootfs == "/" || joinsMounts
-        try addRoot(spec, rootfs: rootfs, to: &plan)
+        try addRoot(spec, rootfs: rootfs, movesRoot: movesRoot, to: &plan)
         for (index, mount) in spec.mounts.enumerated() {
             plan.add(try operation(for: mount, bundle: bundle, at: "/mounts/\(index)"), in: .mounts)
         }
@@ -27,7 +29,9 @@ package enum Planner {
         return plan
     }
 
-    private static func addRoot(_ spec: Spec, rootfs: String, to plan: inout Plan) throws(Failure) {
+    private static func addRoot(
+        _ spec: Spec, rootfs: String, movesRoot: Bool, to plan: inout Plan
+    ) throws(Failure) {
         if spec.linux.namespace(.mount)?.path != nil {
             // Its root is where it lies already.
             if rootfs != "/" { plan.add(.enterRoot(rootfs), in: .root) }
@@ -45,7 +49,7 @@ package enum Planner {
             plan.add(.shareRoot, in: .root)
         } else {
             plan.add(.bindRoot(rootfs), in: .root)
-            plan.add(.pivot, in: .pivot)
+            plan.add(movesRoot ? .moveRoot : .pivot, in: .pivot)
         }
         if spec.linux.rootfsPropagation != nil { plan.add(.rootPropagation(last), in: .pivot) }
     }

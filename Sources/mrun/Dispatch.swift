@@ -25,6 +25,9 @@ enum Dispatch {
         case "events": EventsCommand.run
         case "spec": SpecCommand.run
         case "translate": TranslateCommand.run
+        case "plan": PlanCommand.run
+        case "features": FeaturesCommand.run
+        case "doctor": DoctorCommand.run
         case "completion": CompletionCommand.run
         case "help": HelpCommand.run
         default: nil

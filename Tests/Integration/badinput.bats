@@ -237,12 +237,7 @@ END
     done <<'END'
 .process.terminal = true|/process/terminal
 .hooks = {prestart: [{path: "/bin/true"}]}|/hooks
-.linux.namespaces += [{type: "user"}]|/linux/namespaces/5
-.linux.namespaces += [{type: "time"}]|/linux/namespaces/5
-.linux.uidMappings = [{containerID: 0, hostID: 1000, size: 1}]|/linux/uidMappings
 .linux.gidMappings = [{containerID: 0, hostID: 1000, size: 1}]|/linux/gidMappings
-.linux.timeOffsets = {monotonic: {secs: 1}}|/linux/timeOffsets
-.linux.netDevices = {eth0: {}}|/linux/netDevices
 .linux.intelRdt = {closID: "x"}|/linux/intelRdt
 .linux.memoryPolicy = {mode: "MPOL_BIND"}|/linux/memoryPolicy
 .linux.personality = {domain: "LINUX32"}|/linux/personality

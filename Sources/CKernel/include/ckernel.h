@@ -66,6 +66,7 @@ long sys_mount_setattr(int dir, const char *path, unsigned flags, uint64_t set, 
 long sys_mount(const char *_Nullable source, const char *target, const char *_Nullable type, unsigned long flags);
 long sys_umount2(const char *target, int flags);
 long sys_pivot_root(const char *root, const char *old);
+long sys_chroot(const char *root);
 
 // Processes
 typedef int (*child_main)(void *_Nullable context);

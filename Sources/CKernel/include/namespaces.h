@@ -18,8 +18,6 @@ long sys_sibling(uint64_t flags);
 // A process that shares this one's descriptors, is born where children are born, and exits with what `main` returns.
 // Waits for it; returns its exit code.
 long sys_run_beside(int (*main)(void *_Nullable context), void *_Nullable context);
-// Makes the working directory the root.
-long sys_chroot_here(void);
 // Raises the hard limit of process `pid` to at least `hard`; the soft limit stays.
 long sys_raise_limit(int pid, unsigned resource, uint64_t hard);
 

@@ -58,7 +58,7 @@ struct Child {
         for operation in launch.operations {
             // The last moment at which cgroupfs is where the host has it. What the mounts took is not the
             // container's.
-            if operation == .pivot { try joinCgroups() }
+            if operation == .pivot || operation == .moveRoot { try joinCgroups() }
             try performer.perform(operation)
         }
         try joinCgroups()

@@ -80,6 +80,8 @@ struct Performer: ~Copyable {
         case .sysctl(let name, let value): try TrustedProc().write(value, to: Performer.sysctlPath(name))
         case .pivot: try pivot()
         case .enterRoot(let path): try MountTree.changeRoot(to: path)
+        case .moveRoot:
+            try inRoot { (root) throws(Failure) in try MountTree.moveToRoot(root.directory) }
         case .hostname(let name):
             try checked("sethostname \"\(name)\"", sys_sethostname(name, name.utf8.count))
         case .domainname(let name):

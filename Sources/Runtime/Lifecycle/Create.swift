@@ -16,6 +16,10 @@ public struct CreateOptions: Sendable {
     public var stayingInit = false
     /// Give the container a session keyring of its own.
     public var newKeyring = true
+    /// The config, as a path in the bundle or absolute.
+    public var config = "config.json"
+    /// Move the root instead of pivot_root(2), which the root of a ramdisk does not allow.
+    public var movesRoot = false
 
     /// Options for a bundle.
     public init(bundle: String) { self.bundle = bundle }
@@ -42,25 +46,25 @@ struct Started: ~Copyable {
 }
 
 /// A config that has been read and found in order, with what the host adds to it.
-private struct Bundle {
+struct Bundle {
     let path: String
     let configText: [UInt8]
     let spec: Spec
     let process: ProcessSpec
     let rootfs: String
 
-    init(_ folder: String) throws(Failure) {
+    init(_ folder: String, config: String = "config.json") throws(Failure) {
         path = try Files.absolute(folder)
-        let file = path + "/config.json"
+        let file = config.hasPrefix("/") ? config : path + "/" + config
         guard try FileStatus.of(path) != nil else {
             throw .refused("bundle \"\(folder)\": no such directory")
         }
         guard try FileStatus.of(file) != nil else {
-            throw .refused("JSON specification file config.json not found in bundle \"\(folder)\"")
+            throw .refused("JSON specification file \(config) not found in bundle \"\(folder)\"")
         }
         configText = try Files.readRegular(file)
         let text = configText
-        spec = try attempting("config.json") { () throws(Failure) in
+        spec = try attempting(config) { () throws(Failure) in
             let spec = try Spec(Cursor(try JSON.parse(text)))
             let problems = spec.problems()
             guard let first = problems.first else { return spec }
@@ -84,7 +88,7 @@ private struct Bundle {
 }
 
 /// One container on its way from a bundle to `created`.
-private struct Creation: ~Copyable {
+struct Creation: ~Copyable {
     private let bundle: Bundle
     private let folder: ContainerFolder
     private var record: Record
@@ -98,11 +102,12 @@ private struct Creation: ~Copyable {
     {
         let store = containers.store
         if try store.has(id) { throw Store.taken(id) }
-        let bundle = try Bundle(options.bundle)
+        let bundle = try Bundle(options.bundle, config: options.config)
         let spec = bundle.spec
         try Creation.refuseFolders()
         let stays = options.stayingInit || spec.annotation(Meaning.stayingInit) == "true"
-        let plan = try Planner.plan(for: spec, rootfs: bundle.rootfs, bundle: bundle.path)
+        let plan = try Planner.plan(
+            for: spec, rootfs: bundle.rootfs, bundle: bundle.path, movesRoot: options.movesRoot)
         let orders = try Orders(for: spec, bundle.process, stays: stays, newKeyring: options.newKeyring)
         let joins = try NamespaceJoins(of: spec)
         let cgroups = try CgroupSet.plan(
@@ -144,7 +149,7 @@ private struct Creation: ~Copyable {
     }
 
     /// The hierarchies that the config asks for by annotation; `nil` for all.
-    private static func controllers(_ spec: Spec) -> [String]? {
+    static func controllers(_ spec: Spec) -> [String]? {
         spec.annotation(Meaning.controllers).map { list in list.split(separator: ",").map(String.init) }
     }
 

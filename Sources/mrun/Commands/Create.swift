@@ -20,6 +20,8 @@ enum CreateCommand {
         var options = CreateOptions(bundle: invocation.arguments.value("bundle") ?? ".")
         options.pidFile = invocation.arguments.value("pid-file")
         options.stayingInit = invocation.arguments.flag("init")
+        if let config = invocation.arguments.value("config") { options.config = config }
+        options.movesRoot = invocation.arguments.flag("no-pivot")
         options.newKeyring = !invocation.arguments.flag("no-new-keyring")
         return options
     }
