@@ -35,7 +35,7 @@ extension CgroupManager {
             done.append((directory.path, undo))
         }
         if set.scope == nil { return }
-        do throws(Failure) { try changeScope(resources) } catch { throw putBack(done, after: error) }
+        do throws(Failure) { try changeScope(resources) } catch { throw putBack(done, before, after: error) }
         // systemd has written its own idea of them, which is rounded.
         for directory in set.directories {
             var none = Undo(isWanted: false)

@@ -49,12 +49,8 @@ struct ValidationTests {
             ("/linux/devices/0/path", "/dev/../x", "/linux/devices/0/path: \"/dev/../x\" is no place"),
             ("/linux/namespaces/2", nil, "/linux/namespaces: without a mount namespace of its own"),
             (
-                "/linux/namespaces/0/path", "/run/pid",
-                "/linux/namespaces/0/path: an existing pid namespace: not supported by this version of mrun"
-            ),
-            (
                 "/linux/namespaces/2/path", "/run/mnt",
-                "/linux/namespaces/2/path: an existing mount namespace: not supported by this version of mrun"
+                "/mounts: nothing is changed in an existing mount namespace"
             ),
             (
                 "/linux/namespaces/1/path", "/run/net",

@@ -8,7 +8,14 @@ struct Store: Sendable {
     let root: String
 
     /// A store at `root`; the folder is made when the first container is.
-    init(root: String) { self.root = root }
+    ///
+    /// The sticky bit keeps it from those who tidy up where it lies.
+    init(root: String, isSticky: Bool = false) {
+        self.root = root
+        self.isSticky = isSticky
+    }
+
+    private let isSticky: Bool
 
     /// Makes the folder of a new container.
     ///
@@ -88,7 +95,7 @@ struct Store: Sendable {
         var path = ""
         for step in Path.steps(root) {
             path += "/" + step
-            let answer = sys_mkdirat(AT_FDCWD, path, path == root ? 0o700 : 0o755)
+            let answer = sys_mkdirat(AT_FDCWD, path, path == root ? (isSticky ? 0o1700 : 0o700) : 0o755)
             if answer == -Int(EEXIST) { continue }
             try checked("mkdir \"\(path)\"", answer)
         }
