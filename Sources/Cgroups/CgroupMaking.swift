@@ -5,11 +5,16 @@ internal import Kernel
 /// The directories that one `create` has made, so that it can take them back.
 struct Making {
     let owner: String
+    /// The container's first process, where it is in cgroups already that systemd has made for it.
+    let inside: Int32?
     private(set) var madeLeaves: [String] = []
     private var made: [String] = []
     private var marked: [String] = []
 
-    init(owner: String) { self.owner = owner }
+    init(owner: String, inside: Int32?) {
+        self.owner = owner
+        self.inside = inside
+    }
 
     /// Makes a cgroup with its parents, or takes over one that is free.
     mutating func make(_ directory: CgroupSet.Directory, marked: Bool) throws(Failure) {
@@ -17,7 +22,7 @@ struct Making {
         if try makeDirectory(path) {
             madeLeaves.append(path)
         } else {
-            try refuseForeign(path, owner: owner)
+            try refuseForeign(path, owner: owner, except: inside)
         }
         guard marked, !owner.isEmpty else { return }
         let answer = Mark.set(path, owner)
@@ -97,11 +102,11 @@ func belongsToAnother(_ path: String) -> Failure {
 }
 
 /// Refuses a cgroup that exists and is in use or another container's.
-func refuseForeign(_ path: String, owner: String) throws(Failure) {
+func refuseForeign(_ path: String, owner: String, except pid: Int32? = nil) throws(Failure) {
     if !owner.isEmpty, let mark = try Mark.read(path), !mark.isEmpty, mark != owner {
         throw belongsToAnother(path)
     }
-    let processes = try processes(below: path)
+    let processes = try processes(below: path).filter { $0 != pid }
     guard let first = processes.first else { return }
     let words = processes.count == 1 ? "process \(first) is" : "\(processes.count) processes are"
     throw .refused("\(cgroup(path)) is in use: \(words) in it")

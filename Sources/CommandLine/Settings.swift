@@ -13,21 +13,44 @@ package struct Settings: Sendable, Equatable {
     package var logFile: String?
     package var logFormat = Log.Format.text
     package var isDebugging = false
-    /// `--systemd-cgroup`: every call takes it, creating a container refuses it.
-    package var wantsSystemd = false
+    /// `--cgroup-manager`, or `systemd` by `--systemd-cgroup`: every call takes it, creating a container heeds it.
+    package var cgroupManager = "cgroupfs"
+    package static let cgroupManagers = ["cgroupfs", "systemd", "disabled"]
     package var wantsHelp = false
     package var wantsVersion = false
 
     package init() {}
+
+    /// crun's `--log` also takes `file:PATH`, `journald:NAME` and `syslog:NAME`.
+    private static func logFile(_ text: String) throws(Failure) -> String {
+        if text.hasPrefix("file:") { return String(text.dropFirst(5)) }
+        if text.hasPrefix("journald:") || text.hasPrefix("syslog:") {
+            throw .refused("option \"--log\": \"\(text)\": mrun writes to files only")
+        }
+        return text
+    }
 
     /// Reads the options before the command.
     ///
     /// - Returns: the command's name and what follows it; empty where there is none.
     package mutating func read(_ words: [String]) throws(Failure) -> [String] {
         let arguments = try Command.global.parse(words)
-        logFile = arguments.value("log")
+        logFile = try arguments.value("log").map(Settings.logFile)
         isDebugging = arguments.flag("debug")
-        wantsSystemd = arguments.flag("systemd-cgroup")
+        switch arguments.value("log-level") {
+        case nil, "error", "warning": break
+        case "debug": isDebugging = true
+        case let other?: throw .refused("unknown log level \"\(other)\": error, warning or debug")
+        }
+        if let given = arguments.value("cgroup-manager") {
+            guard Settings.cgroupManagers.contains(given) else {
+                throw .refused(
+                    "option \"--cgroup-manager\": \"\(given)\" is none of cgroupfs, systemd and disabled")
+            }
+            cgroupManager = given
+        }
+        // As with crun, it wins.
+        if arguments.flag("systemd-cgroup") { cgroupManager = "systemd" }
         wantsHelp = arguments.flag("help")
         wantsVersion = arguments.flag("version")
         if let format = arguments.value("log-format") {

@@ -2,8 +2,8 @@ extension Command {
     /// All commands, in the order of help.
     package static var all: [Command] {
         [
-            create, start, run, kill, delete, exec, ps, pause, resume, state, list, wait, stats, events, spec,
-            translate, completion, helpCommand,
+            create, start, run, kill, delete, update, checkpoint, restore, exec, ps, pause, resume, state, list,
+            wait, stats, events, spec, translate, plan, features, doctor, completion, helpCommand,
         ]
     }
 
@@ -17,6 +17,9 @@ extension Command {
         case "run": run
         case "kill": kill
         case "delete": delete
+        case "update": update
+        case "checkpoint": checkpoint
+        case "restore": restore
         case "exec": exec
         case "ps": ps
         case "pause": pause
@@ -28,6 +31,9 @@ extension Command {
         case "events": events
         case "spec": spec
         case "translate": translate
+        case "plan": plan
+        case "features": features
+        case "doctor": doctor
         case "completion": completion
         case "help": helpCommand
         default: nil
@@ -45,13 +51,22 @@ extension Command {
             .value("log", nil, "FILE", .file, "append messages to FILE (default: standard error)"),
             .value("log-format", nil, "FORMAT", .words(["text", "json"]), "text or json (default: text)"),
             .flag("debug", nil, "log what is being done, too"),
-            .flag("systemd-cgroup", nil, "cgroupsPath is slice:prefix:name (not supported by this version)"),
+            .value(
+                "log-level", nil, "LEVEL", .words(["error", "warning", "debug"]),
+                "debug is the same as --debug (default: error)"),
+            .flag("systemd-cgroup", nil, "let systemd make the cgroups: cgroupsPath is slice:prefix:name"),
+            .value(
+                "cgroup-manager", nil, "MANAGER", .words(Settings.cgroupManagers),
+                "cgroupfs, systemd or disabled: who makes the cgroups (default: cgroupfs)"),
             .flag("version", "v", "print the version"),
         ])
 
     private static let bundle = Option.value(
         "bundle", "b", "DIR", .folder, "the bundle (default: the working directory)")
     private static let pidFile = Option.value("pid-file", nil, "FILE", .file, "write the task's pid to FILE")
+    private static let config = Option.value(
+        "config", "f", "FILE", .file, "the config, as a path in the bundle or absolute (default: config.json)"
+    )
     private static var attachments: [Option] {
         [
             .value("console-socket", nil, "SOCKET", .file, "send the terminal's master to a unix socket"),
@@ -61,7 +76,8 @@ extension Command {
     }
     private static var creation: [Option] {
         attachments + [
-            bundle, pidFile,
+            bundle, config, pidFile,
+            .flag("no-pivot", nil, "move the root instead of pivot_root, for hosts that run from a ramdisk"),
             .flag("no-new-keyring", nil, "keep the session keyring of the caller"),
             .flag("init", nil, "keep mrun-init as pid 1: it reaps, forwards signals and records the exit"),
         ]
@@ -80,21 +96,28 @@ extension Command {
         creation + [
             .flag("detach", "d", "return as soon as the task runs"),
             .flag("keep", nil, "do not delete the container after its end"),
+            .flag("no-subreaper", nil, "changes nothing: mrun is no subreaper"),
         ])
 
     static let kill = Command(
         "kill", .lifecycle, "send a signal (default: SIGTERM) to the task", example: "kill web KILL",
         Positionals("ID [SIGNAL]", 1, 2, [.container, .signal], endOptions: true),
-        [.flag("all", "a", "send it to every process of the container")])
+        [
+            .flag("all", "a", "send it to every process of the container"),
+            .flag("regex", "r", "ID is a regular expression: send it to every container that it matches"),
+        ])
 
     static let delete = Command(
         "delete", .lifecycle, "remove what is left of a stopped container", example: "delete --force web",
         .container,
-        [.flag("force", "f", "kill the container first if it still runs")])
+        [
+            .flag("force", "f", "kill the container first if it still runs"),
+            .flag("regex", "r", "ID is a regular expression: remove every container that it matches"),
+        ])
 
     static let exec = Command(
         "exec", .processes, "run one more process in a container", example: "exec --env DEBUG=1 web ps aux",
-        Positionals("ID COMMAND [ARGUMENT ...]", 2, nil, [.container], endOptions: true),
+        Positionals("ID COMMAND [ARGUMENT ...]", 1, nil, [.container], endOptions: true),
         [
             .value(
                 "env", "e", "NAME=VALUE", .anything, repeatable: true, "add a variable to the environment"),
@@ -104,7 +127,23 @@ extension Command {
             .flag("detach", "d", "return as soon as the process runs"),
             .value("pid-file", nil, "FILE", .file, "write the process's pid to FILE"),
             .flag("no-new-privs", nil, "let the process gain no privileges"),
-        ] + attachments)
+        ] + execProcess + attachments)
+
+    private static var execProcess: [Option] {
+        [
+            .value("process", "p", "FILE", .file, "read the whole process from FILE, instead of COMMAND"),
+            .value(
+                "additional-gids", "g", "GID", .anything, repeatable: true, "add a group to the process's"),
+            .value(
+                "cap", "c", "CAPABILITY", .anything, repeatable: true, "add a capability, like CAP_NET_RAW"),
+            .value("apparmor", nil, "PROFILE", .anything, "the AppArmor profile of the process"),
+            .value("process-label", nil, "LABEL", .anything, "the SELinux label of the process"),
+            .value(
+                "cgroup", nil, "[CONTROLLER:]PATH", .anything, repeatable: true,
+                "run in a cgroup below the container's"),
+            .flag("ignore-paused", nil, "enter a paused container, too"),
+        ]
+    }
 
     static let ps = Command(
         "ps", .processes, "list the processes of a container", example: "ps --format json web",
@@ -171,6 +210,24 @@ extension Command {
                 "auto, 1 or 2 (default: auto, as this host has it)"),
             .flag("no-executor-overhead", nil, "do not add the resources of the command executor"),
         ])
+
+    static let plan = Command(
+        "plan", .documents, "print what create would do for a bundle, step by step; nothing is done",
+        example: "plan --bundle /srv/web", Positionals("[ID]", 0, 1, []),
+        [
+            bundle, config,
+            .flag("init", nil, "as with create: mrun-init stays as pid 1"),
+            .value("format", nil, "FORMAT", .words(["table", "json"]), "table or json (default: table)"),
+        ])
+
+    static let features = Command(
+        "features", .observation, "print what this build can do, as the specification's JSON",
+        example: "features", .none)
+
+    static let doctor = Command(
+        "doctor", .observation, "say what this host has for containers, and what is missing",
+        example: "doctor", .none,
+        [.value("format", "f", "FORMAT", .words(["table", "json"]), "table or json (default: table)")])
 
     static let completion = Command(
         "completion", .help, "print a script that completes mrun's command line",

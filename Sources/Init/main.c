@@ -50,7 +50,7 @@ static void place_preserved(const struct init *init)
 // `cwd`, and would stay open for as long as the container is held. What is kept, is kept from the task.
 static void keep_descriptors(const struct init *init)
 {
-    const int kept[] = {init->start, init->report, init->record, init->enter};
+    const int kept[] = {init->start, init->report, init->record, init->enter, init->proc};
     unsigned first = ORDERS_FD + init->preserved;
     for (;;) {
         unsigned next = ~0u;
@@ -78,7 +78,7 @@ static void join_keyring(const struct init *init)
 _Noreturn void run(void);
 _Noreturn void run(void)
 {
-    struct init init = {.start = -1, .report = -1, .record = -1, .enter = -1, .partner = -1};
+    struct init init = {.start = -1, .report = -1, .record = -1, .enter = -1, .proc = -1, .partner = -1};
 
     call(prctl, PR_SET_NAME, "mrun-init");
     call(prctl, PR_SET_DUMPABLE, 0);
@@ -103,6 +103,8 @@ _Noreturn void run(void)
         give_up(&init, ORDERS_STEP_SESSION, -EPERM, 0);
     if (init.orders->flags & ORDERS_SESSION_KEYRING)
         join_keyring(&init);
+    if (init.orders->hook_count > 0)
+        run_hooks(&init);
     if (init.orders->flags & ORDERS_STAY)
         stay(&init);
     become_task(&init, 0);

@@ -94,6 +94,15 @@ extension FileDescriptor {
         }
     }
 
+    /// Writes all of `bytes`.
+    package borrowing func write(_ bytes: [UInt8]) throws(Failure) {
+        var failure: Failure?
+        bytes.withUnsafeBytes { buffer in
+            do throws(Failure) { try write(buffer) } catch { failure = error }
+        }
+        if let failure { throw failure }
+    }
+
     /// Writes all of `text` as UTF-8.
     package borrowing func write(_ text: String) throws(Failure) {
         var text = text
@@ -142,21 +151,27 @@ package struct FileStatus: Sendable, Equatable {
     package let mode: UInt32
     package let uid: UInt32
     package let gid: UInt32
+    /// How many names it has.
+    package let links: UInt32
     package let device: UInt64
     package let inode: UInt64
     package let deviceNumber: DeviceNumber
     package let size: UInt64
+    /// Nanoseconds since the epoch.
+    package let modified: Int64
 
     init(_ raw: file_status) {
         mode = raw.mode
         uid = raw.uid
         gid = raw.gid
+        links = raw.links
         device = raw.device
         inode = raw.inode
         deviceNumber = DeviceNumber(
             major: UInt32(truncatingIfNeeded: raw.rdev_major),
             minor: UInt32(truncatingIfNeeded: raw.rdev_minor))
         size = raw.size
+        modified = raw.modified
     }
 
     package var isDirectory: Bool { mode & UInt32(S_IFMT) == UInt32(S_IFDIR) }

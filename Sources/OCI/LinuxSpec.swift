@@ -9,10 +9,16 @@ package struct LinuxSpec: Sendable, Equatable {
     package var resources = ResourceSpec()
     package var sysctl: [Annotation] = []
     package var seccomp: SeccompSpec?
+    /// `seccomp`, where it was not read yet: `readSeccomp()` does that.
+    package var seccompText: SeccompText?
     /// `shared`, `slave`, `private`, `unbindable`, with an `r` in front for the whole tree; `nil`: rslave.
     package var rootfsPropagation: String?
     package var maskedPaths: [String] = []
     package var readonlyPaths: [String] = []
+    package var memoryPolicy: MemoryPolicySpec?
+    package var personality: PersonalitySpec?
+    /// The SELinux label of the file systems that the container gets.
+    package var mountLabel: String?
 
     package init() {}
 
@@ -38,9 +44,9 @@ package struct LinuxSpec: Sendable, Equatable {
         try refuse(c, "timeOffsets", "time namespaces")
         try refuse(c, "netDevices", "network devices")
         try refuse(c, "intelRdt", "Intel RDT")
-        try refuse(c, "memoryPolicy", "the memory policy")
-        try refuse(c, "personality", "the personality")
-        try refuse(c, "mountLabel", "SELinux")
+        if let member = try c.member("memoryPolicy") { memoryPolicy = try MemoryPolicySpec(member) }
+        if let member = try c.member("personality") { personality = try PersonalitySpec(member) }
+        mountLabel = try c.optional("mountLabel") { (c) throws(Failure) in try c.string() }
     }
 
     package var json: JSON {
@@ -51,10 +57,13 @@ package struct LinuxSpec: Sendable, Equatable {
             "namespaces": .array(namespaces.map(\.json)),
             "devices": devices.isEmpty ? nil : .array(devices.map(\.json)),
             "sysctl": sysctl.isEmpty ? nil : Annotation.json(sysctl),
-            "seccomp": seccomp?.json,
+            "seccomp": seccomp?.json ?? seccompText?.json,
             "rootfsPropagation": rootfsPropagation.map(JSON.string),
             "maskedPaths": list(maskedPaths),
             "readonlyPaths": list(readonlyPaths),
+            "memoryPolicy": memoryPolicy?.json,
+            "personality": personality?.json,
+            "mountLabel": mountLabel.map(JSON.string),
         ])
     }
 

@@ -12,6 +12,14 @@ package struct ProcessSpec: Sendable, Equatable {
     package var noNewPrivileges = false
     /// −1000 to 1000; `nil` leaves what mrun has.
     package var oomScoreAdj: Int?
+    package var scheduler: SchedulerSpec?
+    package var ioPriority: IOPrioritySpec?
+    /// Of processes that `exec` makes.
+    package var execCPUAffinity: CPUAffinitySpec?
+    /// The AppArmor profile of the task; never empty.
+    package var apparmorProfile: String?
+    /// The SELinux label of the task; never empty.
+    package var selinuxLabel: String?
     package var terminal = false
     package var consoleSize: ConsoleSize?
 
@@ -30,12 +38,17 @@ package struct ProcessSpec: Sendable, Equatable {
         noNewPrivileges = try c.optional("noNewPrivileges") { (c) throws(Failure) in try c.bool() } ?? false
         oomScoreAdj = try c.optional("oomScoreAdj") { (c) throws(Failure) in try c.integer() }
         terminal = try c.optional("terminal") { (c) throws(Failure) in try c.bool() } ?? false
-        consoleSize = try c.optional("consoleSize", ConsoleSize.init)
-        try refuse(c, "apparmorProfile", "AppArmor")
-        try refuse(c, "selinuxLabel", "SELinux")
-        try refuse(c, "scheduler", "the scheduler policy")
-        try refuse(c, "ioPriority", "the I/O priority")
-        try refuse(c, "execCPUAffinity", "the CPU affinity of exec")
+        if let member = try c.member("consoleSize") { consoleSize = try ConsoleSize(member) }
+        if let member = try c.member("scheduler") { scheduler = try SchedulerSpec(member) }
+        if let member = try c.member("ioPriority") { ioPriority = try IOPrioritySpec(member) }
+        if let member = try c.member("execCPUAffinity") { execCPUAffinity = try CPUAffinitySpec(member) }
+        // Engines write an empty one where there is none.
+        if let member = try c.member("apparmorProfile"), member.value != "" {
+            apparmorProfile = try member.string()
+        }
+        if let member = try c.member("selinuxLabel"), member.value != "" {
+            selinuxLabel = try member.string()
+        }
     }
 
     package var json: JSON {
@@ -50,6 +63,11 @@ package struct ProcessSpec: Sendable, Equatable {
             "rlimits": rlimits.isEmpty ? nil : .array(rlimits.map(\.json)),
             "noNewPrivileges": noNewPrivileges ? true : nil,
             "oomScoreAdj": oomScoreAdj.map { .integer(Int64($0)) },
+            "scheduler": scheduler?.json,
+            "ioPriority": ioPriority?.json,
+            "execCPUAffinity": execCPUAffinity?.json,
+            "apparmorProfile": apparmorProfile.map(JSON.string),
+            "selinuxLabel": selinuxLabel.map(JSON.string),
         ])
     }
 }

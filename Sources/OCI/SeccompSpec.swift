@@ -7,6 +7,10 @@ package struct SeccompSpec: Sendable, Equatable {
     package var defaultErrnoRet: UInt32?
     package var architectures: [String] = []
     package var flags: [String] = []
+    /// The socket of the agent that decides calls with `SCMP_ACT_NOTIFY`; absolute.
+    package var listenerPath: String?
+    /// For the agent.
+    package var listenerMetadata: String?
     package var syscalls: [Rule] = []
 
     /// One entry of `syscalls`.
@@ -32,9 +36,14 @@ package struct SeccompSpec: Sendable, Equatable {
         defaultErrnoRet = try c.optional("defaultErrnoRet") { (c) throws(Failure) in try c.integer() }
         architectures = try c.list("architectures") { (c) throws(Failure) in try c.string() }
         flags = try c.list("flags") { (c) throws(Failure) in try c.string() }
+        listenerPath = try c.member("listenerPath")?.listenerPath()
+        listenerMetadata = try c.optional("listenerMetadata") { (c) throws(Failure) in try c.string() }
+        if listenerPath == nil, listenerMetadata?.isEmpty == false,
+            let place = try c.member("listenerMetadata")
+        {
+            throw place.failure("without \"listenerPath\" nobody would get it")
+        }
         syscalls = try c.list("syscalls", Rule.init)
-        try refuse(c, "listenerPath", "seccomp listeners")
-        try refuse(c, "listenerMetadata", "seccomp listeners")
     }
 }
 
@@ -45,6 +54,8 @@ extension SeccompSpec {
             "defaultAction": .string(defaultAction),
             "defaultErrnoRet": defaultErrnoRet.map { .integer(Int64($0)) },
             "architectures": words(architectures), "flags": words(flags),
+            "listenerPath": listenerPath.map(JSON.string),
+            "listenerMetadata": listenerMetadata.map(JSON.string),
             "syscalls": syscalls.isEmpty ? nil : .array(syscalls.map(\.json)),
         ])
     }
@@ -85,5 +96,12 @@ extension SeccompSpec.Argument {
         value = try c.required("value") { (c) throws(Failure) in try c.integer() }
         valueTwo = try c.optional("valueTwo") { (c) throws(Failure) in try c.integer() } ?? 0
         op = try c.required("op") { (c) throws(Failure) in try c.string() }
+    }
+}
+
+extension Cursor {
+    /// An absolute path, or `nil` for an empty text, which Go programs write for "none".
+    fileprivate func listenerPath() throws(Failure) -> String? {
+        try string().isEmpty ? nil : try absolutePath()
     }
 }

@@ -21,12 +21,12 @@ package struct ConsoleSize: Sendable, Hashable {
 
 extension ProcessSpec {
     /// What no terminal can be; without one the size means nothing.
-    func terminalProblems() -> [Failure] {
+    func terminalProblems(at pointer: String) -> [Failure] {
         guard terminal, let size = consoleSize else { return [] }
         var found: [Failure] = []
         for (name, value) in [("height", size.height), ("width", size.width)] where value > UInt16.max {
             let reason = "a terminal has at most 65535 rows and columns, not \(value)"
-            found.append(Failure(.document(at: "/process/consoleSize/\(name)", reason)))
+            found.append(Failure(.document(at: pointer + "/consoleSize/\(name)", reason)))
         }
         return found
     }

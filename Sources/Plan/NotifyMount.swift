@@ -7,6 +7,6 @@ extension Operation {
         return .bind(
             BindMount(
                 source: source, target: "/run/notify", recursive: false,
-                attributes: MountAttributes(set: closed), propagation: nil))
+                attributes: MountAttributes(set: closed), propagation: []))
     }
 }

@@ -12,9 +12,18 @@ internal import OCI
 /// one container.
 public struct Containers: Sendable {
     let store: Store
+    /// Is told what a config asks for and does not get, where that is no reason to fail; for a log.
+    public var onNotice: (@Sendable (String) -> Void)?
+    /// Hears of what went wrong without being a failure.
+    let warn: @Sendable (String) -> Void
 
     /// The containers whose state lies in `root`, an absolute path.
-    public init(root: String) { store = Store(root: root) }
+    ///
+    /// `warn` is told what went wrong without being a failure: a hook of poststop.
+    public init(root: String, warn: @escaping @Sendable (String) -> Void = { _ in }) {
+        store = Store(root: root)
+        self.warn = warn
+    }
 
     /// The ids of all containers, sorted, also of damaged ones.
     public func ids() throws(Failure) -> [String] { try store.ids() }
@@ -23,6 +32,10 @@ public struct Containers: Sendable {
     public func snapshot(of id: String) throws(Failure) -> Snapshot {
         let folder = try existing(id)
         return try snapshot(of: folder)
+    }
+
+    func tell(_ notices: [String]) {
+        for notice in notices { onNotice?(notice) }
     }
 
     func existing(_ id: String) throws(Failure) -> ContainerFolder {

@@ -14,6 +14,9 @@ enum Dispatch {
         case "run": RunCommand.run
         case "kill": KillCommand.run
         case "delete": DeleteCommand.run
+        case "update": UpdateCommand.run
+        case "checkpoint": CheckpointCommand.run
+        case "restore": RestoreCommand.run
         case "exec": ExecCommand.run
         case "ps": PsCommand.run
         case "pause": PauseCommand.run
@@ -25,6 +28,9 @@ enum Dispatch {
         case "events": EventsCommand.run
         case "spec": SpecCommand.run
         case "translate": TranslateCommand.run
+        case "plan": PlanCommand.run
+        case "features": FeaturesCommand.run
+        case "doctor": DoctorCommand.run
         case "completion": CompletionCommand.run
         case "help": HelpCommand.run
         default: nil

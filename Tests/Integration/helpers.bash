@@ -282,8 +282,8 @@ tagged_cgroups() {
 # own_cgroups: those of them that are this test's own.
 own_cgroups() { tagged_cgroups | grep -F -e "$TAG" || :; }
 
-# list_state ROOT: the ids there, by the directories, for `list` is under test itself.
-list_state() { find "$1" -mindepth 1 -maxdepth 1 -printf '%f\n' 2>/dev/null | LC_ALL=C sort || :; }
+# list_state ROOT: the ids there, by the directories, for `list` is under test itself. Compiled seccomp filters stay.
+list_state() { find "$1" -mindepth 1 -maxdepth 1 ! -name .cache -printf '%f\n' 2>/dev/null | LC_ALL=C sort || :; }
 
 # snapshot DIRECTORY: writes down what assert_clean compares.
 snapshot() {

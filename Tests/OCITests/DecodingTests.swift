@@ -219,12 +219,7 @@ struct RefusalTests {
     }
 
     @Test(arguments: [
-        "/hooks", "/vm", "/process/apparmorProfile", "/process/selinuxLabel", "/process/scheduler",
-        "/process/ioPriority", "/process/execCPUAffinity", "/mounts/0/uidMappings", "/mounts/0/gidMappings",
-        "/linux/uidMappings", "/linux/gidMappings", "/linux/timeOffsets", "/linux/netDevices",
-        "/linux/intelRdt", "/linux/memoryPolicy", "/linux/personality", "/linux/mountLabel",
-        "/linux/resources/blockIO", "/linux/resources/hugepageLimits", "/linux/resources/network",
-        "/linux/resources/rdma", "/linux/seccomp/listenerPath", "/linux/seccomp/listenerMetadata",
+        "/vm", "/linux/intelRdt",
     ])
     func `a member that mrun does not bring about is refused by its place, unless it asks for nothing`(
         pointer: String

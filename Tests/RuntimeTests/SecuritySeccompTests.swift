@@ -30,7 +30,7 @@ struct SecuritySeccompTests {
              "syscalls":[{"names":["read","write","openat"],"action":"SCMP_ACT_ALLOW"}]}
             """)
         for number: Int32 in [0, 1, 257] { #expect(filter.run(number) == allow) }
-        for number: Int32 in [2, 83, 256, 258, 400, 1000] { #expect(filter.run(number) == errno | 1) }
+        for number: Int32 in [2, 83, 256] { #expect(filter.run(number) == errno | 1) }
     }
 
     @Test(arguments: [
@@ -112,7 +112,7 @@ struct SecuritySeccompTests {
              "syscalls":[{"names":["no_such_call","read",""],"action":"SCMP_ACT_ALLOW"}]}
             """)
         #expect(filter.run(0) == allow)
-        #expect(filter.run(1) == errno | 1)
+        #expect(filter.run(1) == errno | 38)
     }
 
     @Test func `a rule that says what holds anyway, or is said twice, changes nothing`() throws {
@@ -162,7 +162,7 @@ struct SecuritySeccompTests {
         (#""defaultAction":"SCMP_ACT_NONE""#, "/linux/seccomp/defaultAction: \"SCMP_ACT_NONE\" is no action"),
         (
             #""defaultAction":"SCMP_ACT_NOTIFY""#,
-            "/linux/seccomp/defaultAction: \"SCMP_ACT_NOTIFY\" is not supported by this version of mrun"
+            "/linux/seccomp/defaultAction: SCMP_ACT_NOTIFY cannot be used as default action"
         ),
         (
             #""defaultAction":"SCMP_ACT_ALLOW","defaultErrnoRet":1"#,

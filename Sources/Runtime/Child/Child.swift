@@ -39,16 +39,22 @@ struct Child {
         try checked("PR_SET_PDEATHSIG", sys_prctl(Int32(K_PR_SET_PDEATHSIG), UInt(SIGKILL)))
         try checked("personality", sys_personality(0))
         _ = sys_umask(0)
-        if launch.newCgroupNamespace || launch.isFurtherProcess { try joinCgroups() }
+        // Where systemd makes the cgroups, they come after the child: it waits, for it may be asked to show them.
+        let isScope = launch.cgroups.scope != nil
+        if launch.newCgroupNamespace || launch.isFurtherProcess || isScope { try joinCgroups() }
         try launch.joins.enter()
         if launch.newCgroupNamespace {
             try checked("create the cgroup namespace", sys_unshare(Int32(bitPattern: K_CLONE_NEWCGROUP)))
         }
-        var performer = Performer(cgroups: launch.cgroups, cgroupNamespace: launch.newCgroupNamespace)
+        var performer = Performer(
+            cgroups: launch.cgroups,
+            cgroupNamespace: launch.newCgroupNamespace || launch.joins.hasCgroupNamespace,
+            prepared: launch.prepared)
         for operation in launch.operations {
             // The last moment at which cgroupfs is where the host has it. What the mounts took is not the
             // container's.
-            if operation == .pivot { try joinCgroups() }
+            if operation == .pivot || operation == .moveRoot { try joinCgroups() }
+            if operation == .hooks { try runHooks() }
             try performer.perform(operation)
         }
         try joinCgroups()
@@ -67,17 +73,34 @@ struct Child {
         try doors.enter()
     }
 
+    /// The parent's hooks, then createContainer: in the container's namespaces and cgroups, but with the host's root.
+    private mutating func runHooks() throws(Failure) {
+        try joinCgroups()
+        try parent.say(.ready)
+        guard try parent.hear() == .hooked else { sys_exit(1) }
+        try launch.hooks?.run(.createContainer, pid: Int32(sys_getpid()))
+        try parent.say(.hooked)
+    }
+
     /// Prepares mrun-init and its orders, and becomes it.
     private func handOver(_ terminal: consuming Terminal?) throws(Failure) {
         let initImage = try InitFile.make()
         var orders = launch.orders
         orders.executable = try ExecutableLookup(process: launch.process, named: launch.executable).find()
         orders.environment = try Environment.complete(launch.process)
+        if let hooks = launch.hooks, !hooks.spec.startContainer.isEmpty {
+            orders.hooks = hooks.spec.startContainer
+            orders.hookState = hooks.state(.startContainer, pid: Int32(sys_getpid()))
+        }
         // mrun-init finds its orders at a fixed number; everything else goes out of the way, above it.
         orders.startSocket = try inherited(launch.startSocketNumber)
         orders.record = try inherited(launch.exitRecordNumber)
         orders.enter = try inherited(launch.joins.pidNamespaceToEnter)
         orders.report = try inherited(launch.childEndNumber)
+        if let labels = orders.attributes?.labels, !labels.isEmpty {
+            let procfs = try launch.isFurtherProcess ? TaskProc.copy() : TaskProc.own()
+            orders.attributes?.procRoot = try inherited(procfs.raw)
+        }
         try preserve(&orders)
         if launch.process.terminal, let attachments = launch.attachments { try take(terminal, attachments) }
         let block = try Child.memory(orders.block())

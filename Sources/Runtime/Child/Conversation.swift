@@ -11,11 +11,23 @@ internal import Kernel
 ///     exec of mrun-init: the child's end passes to it, and it reports there
 ///     (or failed)      ->
 ///
-/// One word only: on a machine whose cores sleep in between, each costs a wake-up. Either side's end of the stream
+/// With hooks in `create`, and only then, there are more:
+///
+///                      <-      proceed, before the record says `created`
+///     mounts, moves
+///     ready            ->
+///                              prestart, createRuntime
+///                      <-      hooked
+///     createContainer
+///     hooked           ->
+///
+/// Else one word only: on a machine whose cores sleep in between, each costs a wake-up. Either side's end of the stream
 /// means that the other one has died: the child then exits, the parent cleans up.
 enum Word: UInt8 {
     case proceed = 80  // P
     case failed = 70  // F
+    case ready = 82  // R
+    case hooked = 72  // H
 }
 
 /// One side of the conversation; the descriptor belongs to the `Launch`.
@@ -54,17 +66,25 @@ struct Conversation {
     ///
     /// A told failure is thrown.
     func next() throws(Failure) -> [UInt8] {
+        var sender: Int32 = 0
+        return try next(from: &sender)
+    }
+
+    /// The same, with the pid of who has said it; 0 unless the socket was asked to tell (`sys_tell_senders`).
+    func next(from sender: inout Int32) throws(Failure) -> [UInt8] {
         var answer = 0
+        var pid: Int32 = 0
         let message = [UInt8](unsafeUninitializedCapacity: Conversation.limit) { buffer, filled in
             guard let start = buffer.baseAddress else { return }
             // A peer that died with our word unread resets the connection, once; its own last words are behind that.
             var resets = 0
             repeat {
-                answer = sys_read(socket, start, buffer.count)
+                answer = sys_receive(socket, start, buffer.count, &pid)
                 if answer == -Int(ECONNRESET) { resets += 1 }
             } while answer == -Int(EINTR) || answer == -Int(ECONNRESET) && resets < 2
             filled = max(0, answer)
         }
+        sender = pid
         if answer == -Int(ECONNRESET) { return [] }
         try checked("hear", answer)
         guard message.first == Word.failed.rawValue else { return message }

@@ -14,8 +14,14 @@ public struct CreateOptions: Sendable {
     public var pidFile: String?
     /// Keep mrun-init as the container's init, whatever the config says.
     public var stayingInit = false
+    /// Who makes the container's cgroups.
+    public var cgroupDriver = CgroupDriver.cgroupfs
     /// Give the container a session keyring of its own.
     public var newKeyring = true
+    /// The config, as a path in the bundle or absolute.
+    public var config = "config.json"
+    /// Move the root instead of pivot_root(2), which the root of a ramdisk does not allow.
+    public var movesRoot = false
     /// What the task shares with the caller.
     public var attachments = AttachmentOptions()
 
@@ -27,13 +33,17 @@ extension Containers {
     /// Creates a container: everything up to the task itself, which waits for `start`.
     public func create(_ id: String, _ options: CreateOptions) throws(Failure) {
         let creation = try Creation(id, options, store: store, startsAtOnce: false)
-        _ = try creation.carryOut(options)
+        tell(creation.notices)
+        _ = try creation.carryOut(options, warn)
     }
 
     /// Creates a container and starts its task at once.
     func createAndStart(_ id: String, _ options: CreateOptions) throws(Failure) -> Started {
         let creation = try Creation(id, options, store: store, startsAtOnce: true)
-        return try creation.carryOut(options)
+        tell(creation.notices)
+        let started = try creation.carryOut(options, warn)
+        if let hooks = started.hooks { try finishStart(id, hooks, of: started.identity) }
+        return started
     }
 }
 
@@ -42,29 +52,30 @@ struct Started: ~Copyable {
     let handle: ProcessHandle
     let identity: ProcessIdentity?
     let attachments: Attachments
+    let hooks: ContainerHooks?
 }
 
 /// A config that has been read and found in order, with what the host adds to it.
-private struct Bundle {
+struct Bundle {
     let path: String
     let configText: [UInt8]
     let spec: Spec
     let process: ProcessSpec
     let rootfs: String
 
-    init(_ folder: String) throws(Failure) {
+    init(_ folder: String, config: String = "config.json") throws(Failure) {
         path = try Files.absolute(folder)
-        let file = path + "/config.json"
+        let file = config.hasPrefix("/") ? config : path + "/" + config
         guard try FileStatus.of(path) != nil else {
             throw .refused("bundle \"\(folder)\": no such directory")
         }
         guard try FileStatus.of(file) != nil else {
-            throw .refused("JSON specification file config.json not found in bundle \"\(folder)\"")
+            throw .refused("JSON specification file \(config) not found in bundle \"\(folder)\"")
         }
         configText = try Files.readRegular(file)
         let text = configText
-        spec = try attempting("config.json") { () throws(Failure) in
-            let spec = try Spec(Cursor(try JSON.parse(text)))
+        spec = try attempting(config) { () throws(Failure) in
+            let spec = try Spec(reading: text)
             let problems = spec.problems()
             guard let first = problems.first else { return spec }
             if problems.count == 1 { throw first }
@@ -85,7 +96,7 @@ private struct Bundle {
 }
 
 /// One container on its way from a bundle to `created`.
-private struct Creation: ~Copyable {
+struct Creation: ~Copyable {
     private let bundle: Bundle
     private let folder: ContainerFolder
     private var record: Record
@@ -94,25 +105,34 @@ private struct Creation: ~Copyable {
     private let launch: Launch
     private let attachments: Attachments
 
+    var notices: [String] {
+        let ignored = bundle.spec.linux.resources.memory.hasKernelLimits
+        return (ignored ? [MemoryResources.kernelLimitsNote] : []) + (launch.orders.capabilities?.notices ?? [])
+    }
+
     /// Checks everything that can be checked, then takes the id and writes down what is about to be made.
     init(_ id: String, _ options: CreateOptions, store: Store, startsAtOnce: Bool) throws(Failure) {
         if try store.has(id) { throw Store.taken(id) }
-        let bundle = try Bundle(options.bundle)
+        let bundle = try Bundle(options.bundle, config: options.config)
         let spec = bundle.spec
         try Creation.refuseFolders()
         let stays = options.stayingInit || spec.annotation(Meaning.stayingInit) == "true"
         let attachments = try Attachments(options.attachments, for: bundle.process)
         let process = attachments.amended(bundle.process)
-        var plan = try Planner.plan(for: spec, rootfs: bundle.rootfs, bundle: bundle.path)
+        var plan = try Planner.plan(
+            for: spec, rootfs: bundle.rootfs, bundle: bundle.path, movesRoot: options.movesRoot)
         if attachments.notify != nil {
             let folder = store.root + "/" + id + "/" + ContainerFolder.Name.notify
             plan.add(.notifyFolder(from: folder), in: .mounts)
         }
-        let orders = try Orders(for: spec, process, stays: stays, newKeyring: options.newKeyring)
+        try MountLabel.check(spec.linux.mountLabel)
+        let prepared = try PreparedMounts(for: plan)
+        let orders = try Orders(
+            for: spec, process, stays: stays, newKeyring: options.newKeyring, filters: SeccompCache(store: store))
         let joins = try NamespaceJoins(of: spec)
         let cgroups = try CgroupSet.plan(
-            path: spec.linux.cgroupsPath ?? id, controllers: Creation.controllers(spec),
-            layout: try CgroupLayout.detect(), owner: store.root + "/" + id)
+            for: spec, id: id, driver: options.cgroupDriver, controllers: Creation.controllers(spec),
+            owner: store.root + "/" + id)
         let manager = CgroupManager(cgroups)
         let record = Record(
             id: id, bundle: bundle.path, rootfs: bundle.rootfs, bootID: try Record.currentBootID(),
@@ -130,7 +150,7 @@ private struct Creation: ~Copyable {
                 id: id, spec: spec, process: process, plan: plan, cgroups: cgroups, joins: joins,
                 orders: orders, startSocket: startsAtOnce ? nil : try Creation.startSocket(in: folder),
                 exitRecord: stays ? try folder.makeAppendable(ContainerFolder.Name.exit) : nil,
-                parentsOwn: folder.descriptors)
+                parentsOwn: folder.descriptors, prepared: prepared, hooks: ContainerHooks(spec, record))
         } catch {
             try folder.remove()
             throw error
@@ -154,7 +174,7 @@ private struct Creation: ~Copyable {
     }
 
     /// The hierarchies that the config asks for by annotation; `nil` for all.
-    private static func controllers(_ spec: Spec) -> [String]? {
+    static func controllers(_ spec: Spec) -> [String]? {
         spec.annotation(Meaning.controllers).map { list in list.split(separator: ",").map(String.init) }
     }
 
@@ -172,13 +192,16 @@ private struct Creation: ~Copyable {
     }
 
     /// Makes the container; when anything fails, all that was made is taken back.
-    consuming func carryOut(_ options: CreateOptions) throws(Failure) -> Started {
+    consuming func carryOut(
+        _ options: CreateOptions, _ warn: (String) -> Void
+    ) throws(Failure) -> Started {
         do {
-            return Started(handle: try make(options), identity: record.process, attachments: attachments)
+            return Started(
+                handle: try make(options), identity: record.process, attachments: attachments, hooks: launch.hooks)
         } catch {
             // The child is dead by now: it died with its value on the way here.
             do throws(Failure) {
-                try takeBack()
+                try takeBack(warn)
             } catch let leftover {
                 throw error.during("cleaning up was not possible either (\(leftover.message))")
             }
@@ -186,21 +209,26 @@ private struct Creation: ~Copyable {
         }
     }
 
-    private func takeBack() throws(Failure) {
+    private func takeBack(_ warn: (String) -> Void) throws(Failure) {
         // Cgroups that were refused to us, because others live in them, are none of ours.
         if hasCgroups {
             try manager.killAll(Deadline(milliseconds: 10_000))
+            try manager.stopScope()
             try manager.remove()
         }
+        launch.hooks?.runPoststop(warn)
         try folder.remove()
     }
 
     private mutating func make(_ options: CreateOptions) throws(Failure) -> ProcessHandle {
         // On v2 the child is born in its cgroup. On v1 it starts on its mounts while its cgroups are being made,
         // unless it is to show them.
-        let isUnified = record.cgroups.version == .v2
+        // systemd wants a process to begin a scope with: the child is there first, and waits.
+        let isScope = record.cgroups.scope != nil
+        let isUnified = record.cgroups.version == .v2 && !isScope
         let cgroupsFirst =
-            isUnified || launch.operations.contains { if case .cgroups = $0 { true } else { false } }
+            isUnified
+            || !isScope && launch.operations.contains { if case .cgroups = $0 { true } else { false } }
         if cgroupsFirst { try makeCgroups() }
         let half: HalfMade
         if isUnified, let directory = try manager.directoryForSpawn() {
@@ -210,10 +238,11 @@ private struct Creation: ~Copyable {
         }
         launch.closeChildEnd()
         record.process = try ProcessIdentity.of(pid: half.pid)
-        if !cgroupsFirst { try makeCgroups() }
+        if isScope { try makeScope(half.pid) } else if !cgroupsFirst { try makeCgroups() }
         if let score = bundle.process.oomScoreAdj {
             try Files.write(String(score), to: "/proc/\(half.pid)/oom_score_adj")
         }
+        if let hooks = launch.hooks { try run(hooks, half) }
         // Whoever reads this before all is made is kept waiting by the lock.
         record.phase = .created
         try folder.write(record)
@@ -221,36 +250,66 @@ private struct Creation: ~Copyable {
         return try letGo(half)
     }
 
+    /// The hooks of `create`, which may take long: before them, all that `delete` needs is written down.
+    private func run(_ hooks: ContainerHooks, _ half: borrowing HalfMade) throws(Failure) {
+        try writeNotes()
+        try folder.write(record)
+        guard hooks.spec.areInCreate else { return }
+        let child = Conversation(socket: launch.parentEnd.raw)
+        try child.say(.proceed)
+        guard try child.hear() == .ready else { throw try died() }
+        try hooks.run(.prestart, pid: half.pid)
+        try hooks.run(.createRuntime, pid: half.pid)
+        try child.say(.hooked)
+        guard try child.hear() == .hooked else { throw try died() }
+    }
+
+    private func writeNotes() throws(Failure) {
+        try folder.note(record.cgroups)
+        try folder.write(ContainerFolder.Name.config, String(decoding: bundle.configText, as: UTF8.self))
+    }
+
     private mutating func makeCgroups() throws(Failure) {
-        try manager.create(resources: bundle.spec.linux.resources)
+        try manager.create(resources: bundle.spec.linux.resources.without(record.cgroups))
         hasCgroups = true
+    }
+
+    private mutating func makeScope(_ pid: Int32) throws(Failure) {
+        let resources = bundle.spec.linux.resources
+        try manager.startScope(pid: pid, resources: resources, annotations: bundle.spec.annotations)
+        hasCgroups = true
+        try manager.create(resources: resources, inside: pid)
     }
 
     /// The parent's side of the conversation, see `Word`.
     private func letGo(_ half: consuming HalfMade) throws(Failure) -> ProcessHandle {
         let child = Conversation(socket: launch.parentEnd.raw)
-        try child.say(.proceed)
+        if launch.hooks?.spec.areInCreate != true { try child.say(.proceed) }
         // Nobody needs these before the container is there, and the child is still busy.
-        try folder.note(record.cgroups)
-        try folder.write(ContainerFolder.Name.config, String(decoding: bundle.configText, as: UTF8.self))
+        if launch.hooks == nil { try writeNotes() }
         if launch.startsAtOnce {
             let name = launch.executable ?? bundle.process.args[0]
             let process = bundle.process
-            try InitReport.read(from: child) { () throws(Failure) in (name, process) }
+            let (spec, record) = (bundle.spec, record)
+            let listener = { () throws(Failure) in try SeccompListener(spec, record, .creating) }
+            do {
+                try InitReport.read(from: child, hooks: launch.hooks, listener: listener) { () throws(Failure) in
+                    (name, process)
+                }
+            } catch {
+                throw try InitReport.explained(error, manager, InitReport.outOfMemory)
+            }
         } else {
-            try InitReport.readHeld(from: child, process: bundle.process)
-            // Its end of the stream closes when it waits, and when it dies.
-            if try half.hasEnded() { throw try died() }
+            guard try InitReport.readHeld(from: child, process: bundle.process) else { throw try died() }
         }
         try attachments.send(pidfd: half.descriptor, kind: "standard")
         return half.letGo()
     }
 
     private func died() throws(Failure) -> Failure {
-        if let kills = try manager.oomKills(), kills > 0 {
-            return .refused("container init was OOM-killed (memory limit too low?)")
-        }
-        return .refused("the container's init died while it was being made (killed, or out of memory?)")
+        let death = Failure.refused(
+            "the container's init died while it was being made (killed, or out of memory?)")
+        return try InitReport.explained(death, manager, InitReport.outOfMemory)
     }
 }
 

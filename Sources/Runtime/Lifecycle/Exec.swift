@@ -16,6 +16,19 @@ public struct ExecOptions: Sendable {
     public var user: (uid: UInt32, gid: UInt32?)?
     /// Set no_new_privs even if the config does not.
     public var noNewPrivileges = false
+    /// A file with a process object of the specification, which then says all of the process.
+    public var processFile: String?
+    /// Groups beside those of the config.
+    public var additionalGroups: [UInt32] = []
+    /// Capabilities beside those of the config, like `CAP_KILL`.
+    public var capabilities: [String] = []
+    /// The AppArmor profile and the SELinux label.
+    public var apparmorProfile: String?
+    public var selinuxLabel: String?
+    /// Cgroups below the container's own: `PATH`, or `CONTROLLER[,CONTROLLER]:PATH`.
+    public var cgroups: [String] = []
+    /// Enter even a paused container; the process then waits until it is resumed.
+    public var ignorePaused = false
     /// Where to write the new process' pid.
     public var pidFile: String?
     /// Whether the process gets a terminal.
@@ -58,73 +71,54 @@ extension Containers {
         let snapshot = try snapshot(of: folder)
         switch snapshot.status {
         case .running, .created: break
-        case .paused: throw .refused("cannot exec in a paused container")
+        case .paused where options.ignorePaused: break
+        case .paused:
+            throw .refused("cannot exec in a paused container (use --ignore-paused to override)")
         case .stopped, .creating: throw .refused("cannot exec in a stopped container")
         }
         guard let identity = snapshot.record.process, let initProcess = try identity.open() else {
             throw .refused("cannot exec in a stopped container")
         }
         let spec = try folder.configReader().read()
-        let process = try Containers.process(of: spec, options)
-        let attachments = try Attachments(options.attachments, for: process)
-        let orders = try Orders(for: spec, process, stays: false, newKeyring: true)
-        let cgroups = snapshot.record.cgroups
+        let process = try ExecProcess(options, in: spec)
+        let attachments = try Attachments(options.attachments, for: process.spec)
+        let orders = try process.orders(in: spec, filters: SeccompCache(store: store))
+        tell(orders.capabilities?.notices ?? [])
         let launch = try Launch(
-            id: id, entering: try NamespaceJoins(of: initProcess, pid: identity.pid), process: process,
-            cgroups: cgroups,
-            orders: orders)
+            id: id, entering: try NamespaceJoins(of: initProcess, pid: identity.pid), process: process.spec,
+            cgroups: try snapshot.record.cgroups.below(options.cgroups), orders: orders)
         launch.attachments = attachments
-        return Started(handle: try launch.execute(options), identity: nil, attachments: attachments)
-    }
-
-    private static func process(of spec: Spec, _ options: ExecOptions) throws(Failure) -> ProcessSpec {
-        guard var process = spec.process else { throw .refused("the config has no process") }
-        guard let first = options.arguments.first, !first.isEmpty else {
-            throw .refused("exec args cannot be empty")
+        let handle = try launch.execute(options, besides: options.cgroups.isEmpty ? identity.pid : nil) {
+            () throws(Failure) in
+            try SeccompListener(spec, snapshot.record, snapshot.status)
         }
-        process.args = options.arguments
-        for entry in options.environment {
-            guard let equals = entry.utf8.firstIndex(of: UInt8(ascii: "=")), equals > entry.startIndex else {
-                throw .refused("invalid environment variable: \"\(entry)\" is not NAME=VALUE")
-            }
-        }
-        process.env += options.environment
-        if let cwd = options.cwd {
-            guard cwd.hasPrefix("/") else {
-                throw .refused("Cwd must be an absolute path, \"\(cwd)\" is not")
-            }
-            process.cwd = cwd
-        }
-        if let user = options.user {
-            process.user.uid = user.uid
-            process.user.gid = user.gid ?? process.user.gid
-        }
-        process.terminal = options.terminal
-        if process.terminal && !process.env.contains(where: { $0.hasPrefix("TERM=") }) {
-            process.env.append("TERM=xterm")
-        }
-        process.noNewPrivileges = process.noNewPrivileges || options.noNewPrivileges
-        return process
+        return Started(handle: handle, identity: nil, attachments: attachments, hooks: nil)
     }
 }
 
 extension Launch {
     /// The parent's side of `exec`: the child joins the container's cgroups before it enters anything else.
-    fileprivate func execute(_ options: ExecOptions) throws(Failure) -> ProcessHandle {
-        let manager = CgroupManager(cgroups)
-        let half: HalfMade
-        if cgroups.version == .v2, let directory = try manager.directoryForSpawn() {
-            half = try spawn(intoCgroup: directory.raw)
-        } else {
-            half = try spawn(intoCgroup: -1)
-        }
+    ///
+    /// On v2 it is born in them; where they only hold others, in the cgroup of the container's init, if that is given.
+    fileprivate func execute(
+        _ options: ExecOptions, besides initPID: Int32?, listener: () throws(Failure) -> SeccompListener
+    ) throws(Failure) -> ProcessHandle {
+        let half = try spawnWithAffinity(besides: initPID)
         closeChildEnd()
         if let score = process.oomScoreAdj {
             try Files.write(String(score), to: "/proc/\(half.pid)/oom_score_adj")
         }
         let child = Conversation(socket: parentEnd.raw)
         try child.say(.proceed)
-        let pid = try InitReport.read(from: child) { () throws(Failure) in (process.args[0], process) }
+        let pid: Int32?
+        do {
+            pid = try InitReport.read(from: child, listener: listener) { () throws(Failure) in
+                (process.args[0], process)
+            }
+        } catch {
+            throw try InitReport.explained(
+                error, CgroupManager(cgroups), "\(error.message) (possibly OOM-killed)")
+        }
         guard let pid else { throw .refused("the container's init did not tell the new process' pid") }
         // Our child too, and not reaped by anybody else: its pid means it.
         let handle = ProcessHandle(

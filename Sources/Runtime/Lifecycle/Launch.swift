@@ -32,15 +32,19 @@ final class Launch {
     let exitRecord: FileDescriptor?
     /// Descriptors that the child must not hold on to.
     let parentsOwn: [Int32]
+    /// Bind mounts that only the parent can open.
+    let prepared: PreparedMounts
     var attachments: Attachments?
+    let hooks: ContainerHooks?
 
     init(
         id: String, spec: Spec, process: ProcessSpec, plan: Plan, cgroups: CgroupSet,
         joins: consuming NamespaceJoins,
         orders: Orders, startSocket: consuming FileDescriptor?, exitRecord: consuming FileDescriptor?,
-        parentsOwn: [Int32]
+        parentsOwn: [Int32], prepared: PreparedMounts, hooks: ContainerHooks?
     ) throws(Failure) {
         self.id = id
+        self.hooks = hooks
         self.process = process
         executable = spec.annotation(Meaning.executable)
         operations = plan.ordered
@@ -53,6 +57,7 @@ final class Launch {
         self.startSocket = startSocket
         self.exitRecord = exitRecord
         self.parentsOwn = parentsOwn
+        self.prepared = prepared
         let pair = try FileDescriptor.socketPair(type: Int32(SOCK_SEQPACKET.rawValue))
         childEndNumber = pair.0
         childEnd = FileDescriptor(adopting: pair.0)
@@ -77,6 +82,8 @@ final class Launch {
         startSocket = nil
         exitRecord = nil
         parentsOwn = []
+        prepared = PreparedMounts()
+        hooks = nil
         let pair = try FileDescriptor.socketPair(type: Int32(SOCK_SEQPACKET.rawValue))
         childEndNumber = pair.0
         childEnd = FileDescriptor(adopting: pair.0)
@@ -93,7 +100,10 @@ final class Launch {
     }
 
     /// From now on only the child holds its end: its death ends the stream.
-    func closeChildEnd() { childEnd = nil }
+    func closeChildEnd() {
+        childEnd = nil
+        prepared.close()
+    }
 
     /// Whether the report of mrun-init comes back over the conversation (it starts at once), or it is held.
     var startsAtOnce: Bool {
@@ -158,6 +168,9 @@ struct NamespaceJoins: ~Copyable {
     /// (CVE-2019-5736): only mrun-init, with the container's root and reduced privileges, is ever seen inside.
     var pidNamespaceToEnter: Int32 { pidNamespace ?? -1 }
 
+    /// Whether a cgroup namespace is among them: file systems of cgroups then begin at its root.
+    var hasCgroupNamespace: Bool { opened.contains { $0.kind == .cgroup } }
+
     /// Enters them all; the mount namespace last, since it changes what paths mean.
     borrowing func enter() throws(Failure) {
         if let model {
@@ -205,12 +218,6 @@ struct HalfMade: ~Copyable {
 
     /// The number of its pidfd; valid as long as this value lives.
     var descriptor: Int32 { pidfd }
-
-    /// Whether it has ended by itself.
-    borrowing func hasEnded() throws(Failure) -> Bool {
-        var item = poll_item(fd: pidfd, events: Int16(POLLIN), revents: 0)
-        return try checked("poll", sys_poll(&item, 1, 0)) > 0
-    }
 
     /// The child may live: from here on the record answers for it.
     consuming func letGo() -> ProcessHandle {

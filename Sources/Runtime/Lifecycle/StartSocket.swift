@@ -17,10 +17,14 @@ struct StartSocket: ~Copyable {
     }
 
     /// Lets the task go and waits until it has been executed.
-    borrowing func start(_ folder: borrowing ContainerFolder) throws(Failure) {
+    borrowing func start(
+        _ folder: borrowing ContainerFolder, _ record: Record, _ hooks: ContainerHooks?
+    ) throws(Failure) {
         try socket.write("S")
         let config = folder.configReader()
-        try InitReport.read(from: Conversation(socket: socket.raw)) { () throws(Failure) in
+        let listener = { () throws(Failure) in try SeccompListener(try config.read(), record, .created) }
+        try InitReport.read(from: Conversation(socket: socket.raw), hooks: hooks, listener: listener) {
+            () throws(Failure) in
             let spec = try config.read()
             let process = spec.process ?? ProcessSpec(args: [], cwd: "/")
             return (spec.annotation(Meaning.executable) ?? process.args.first ?? "", process)
@@ -36,7 +40,7 @@ struct ConfigReader {
     func read() throws(Failure) -> Spec {
         let text = try Files.readRegular(ContainerFolder.Name.config, at: directory)
         return try attempting("config of container \"\(id)\"") { () throws(Failure) in
-            try Spec(Cursor(try JSON.parse(text)))
+            try Spec(reading: text)
         }
     }
 }

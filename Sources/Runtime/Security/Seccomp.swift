@@ -21,15 +21,51 @@ package struct SeccompProgram: Sendable, Hashable {
     ///
     /// Names of system calls that libseccomp does not know are skipped, as profiles name calls of every kernel and
     /// architecture. Any other unknown word is an error with its place.
+    /// A call that is newer than every one in the profile fails with ENOSYS, where it does not pass, see `SeccompStub`.
     package init(_ spec: SeccompSpec, at pointer: String = "/linux/seccomp") throws(Failure) {
-        flags = try SeccompWords.flags(spec.flags, at: pointer + "/flags")
+        let listens = try SeccompProgram.listens(spec, at: pointer)
+        flags = try SeccompWords.flags(spec.flags, listens: listens, at: pointer + "/flags")
         let filter = try SeccompFilter(spec, at: pointer)
         try filter.fill(spec, at: pointer)
-        instructions = try filter.export()
+        instructions = filter.stub(spec) + (try filter.export())
         guard count <= SeccompProgram.limit else {
             let reason = "the filter has \(count) instructions, the kernel takes \(SeccompProgram.limit)"
             throw Failure(.document(at: pointer, reason))
         }
+    }
+
+    /// One that was compiled before.
+    init(instructions: [UInt8], flags: UInt32) {
+        self.instructions = instructions
+        self.flags = flags
+    }
+
+    /// Whether loading it makes a descriptor on which an agent hears of calls and decides them.
+    var listens: Bool { flags & SeccompWords.newListener != 0 }
+
+    /// Whether a call is an agent's to decide; and if so, whether there can be one.
+    private static func listens(_ spec: SeccompSpec, at pointer: String) throws(Failure) -> Bool {
+        let notify = "SCMP_ACT_NOTIFY"
+        if spec.defaultAction == notify {
+            throw Failure(
+                .document(at: pointer + "/defaultAction", "\(notify) cannot be used as default action"))
+        }
+        var listens = false
+        for rule in spec.syscalls where rule.action == notify {
+            // By write(2) the agent gets to know of the descriptor; runc has the same rule.
+            if let index = rule.names.firstIndex(of: "write") {
+                let reason = "\(notify) cannot be used for the write syscall"
+                throw Failure(.document(at: "\(rule.pointer)/names/\(index)", reason))
+            }
+            guard spec.listenerPath != nil else {
+                throw Failure(
+                    .document(
+                        at: rule.pointer + "/action", "\(notify) needs an agent: \"listenerPath\" is missing")
+                )
+            }
+            listens = true
+        }
+        return listens
     }
 }
 
@@ -56,8 +92,11 @@ private struct SeccompFilter: ~Copyable {
     /// Adds everything that `spec` says beside the default action.
     borrowing func fill(_ spec: SeccompSpec, at pointer: String) throws(Failure) {
         try addArchitectures(spec.architectures, at: pointer + "/architectures")
-        // A tree of comparisons instead of a list: a call costs about 9 comparisons instead of some hundred.
-        try checked("seccomp_attr_set", Int(seccomp_attr_set(context, SCMP_FLTATR_CTL_OPTIMIZE, 2)))
+        // A tree of comparisons instead of a list: a call costs about 9 comparisons instead of some hundred. Up to
+        // 2.5.4 the tree of no rules at all is a wrong one.
+        if spec.syscalls.contains(where: { $0.names.count > 8 }) || spec.syscalls.count > 8 {
+            try checked("seccomp_attr_set", Int(seccomp_attr_set(context, SCMP_FLTATR_CTL_OPTIMIZE, 2)))
+        }
         for rule in spec.syscalls { try add(rule) }
     }
 
@@ -111,82 +150,21 @@ private struct SeccompFilter: ~Copyable {
         }
     }
 
+    /// What comes in front of the program.
+    borrowing func stub(_ spec: SeccompSpec) -> [UInt8] {
+        let passing = [SeccompWords.allow, SeccompWords.log]
+        // A tracer may want to bring about a new call itself.
+        let isTrace = defaultAction & 0xffff_0000 == SeccompWords.trace
+        if passing.contains(defaultAction) || isTrace { return [] }
+        let enosys = SeccompWords.errno | UInt32(ENOSYS)
+        return defaultAction == enosys ? [] : SeccompStub(spec, answer: enosys).instructions
+    }
+
     /// The program, by way of a file: libseccomp writes to a descriptor only.
     borrowing func export() throws(Failure) -> [UInt8] {
         let file = try FileDescriptor.memory(named: "seccomp", executable: false)
         try checked("seccomp_export_bpf", Int(seccomp_export_bpf(context, file.raw)))
         try checked("lseek", sys_lseek(file.raw, 0, SEEK_SET))
         return try file.readAll()
-    }
-}
-
-/// The words of `linux.seccomp` and what they stand for.
-private enum SeccompWords {
-    /// SECCOMP_RET_*, without the 16 bits of data.
-    private static let actions: KeyValuePairs<StaticString, UInt32> = [
-        "SCMP_ACT_KILL": 0, "SCMP_ACT_KILL_THREAD": 0, "SCMP_ACT_KILL_PROCESS": 0x8000_0000,
-        "SCMP_ACT_TRAP": 0x0003_0000, "SCMP_ACT_ERRNO": errno, "SCMP_ACT_TRACE": trace,
-        "SCMP_ACT_LOG": 0x7ffc_0000, "SCMP_ACT_ALLOW": 0x7fff_0000,
-    ]
-    private static let errno: UInt32 = 0x0005_0000
-    private static let trace: UInt32 = 0x7ff0_0000
-
-    private static let operations: KeyValuePairs<StaticString, scmp_compare> = [
-        "SCMP_CMP_NE": SCMP_CMP_NE, "SCMP_CMP_LT": SCMP_CMP_LT, "SCMP_CMP_LE": SCMP_CMP_LE,
-        "SCMP_CMP_EQ": SCMP_CMP_EQ, "SCMP_CMP_GE": SCMP_CMP_GE, "SCMP_CMP_GT": SCMP_CMP_GT,
-        "SCMP_CMP_MASKED_EQ": SCMP_CMP_MASKED_EQ,
-    ]
-
-    private static let filterFlags: KeyValuePairs<StaticString, UInt32> = [
-        "SECCOMP_FILTER_FLAG_TSYNC": 1, "SECCOMP_FILTER_FLAG_LOG": 2, "SECCOMP_FILTER_FLAG_SPEC_ALLOW": 4,
-    ]
-
-    private static func find<T>(_ word: String, _ table: KeyValuePairs<StaticString, T>) -> T? {
-        table.first { "\($0.key)" == word }?.value
-    }
-
-    /// An action with its errno; the specification wants an error where the action has no use for one.
-    static func action(
-        _ word: String, errnoRet: UInt32?, at pointer: String, names: (action: String, errno: String)
-    ) throws(Failure) -> UInt32 {
-        guard let base = find(word, actions) else {
-            let known =
-                word == "SCMP_ACT_NOTIFY" ? "is not supported by this version of mrun" : "is no action"
-            throw Failure(.document(at: "\(pointer)/\(names.action)", "\"\(word)\" \(known)"))
-        }
-        guard base == errno || base == trace else {
-            guard errnoRet == nil else {
-                throw Failure(.document(at: "\(pointer)/\(names.errno)", "\"\(word)\" returns no errno"))
-            }
-            return base
-        }
-        let code = errnoRet ?? UInt32(EPERM)
-        // The kernel returns at most MAX_ERRNO, and hands a tracer 16 bits.
-        let most: UInt32 = base == errno ? 4095 : 0xffff
-        guard code <= most else {
-            throw Failure(.document(at: "\(pointer)/\(names.errno)", "\(code) is above \(most)"))
-        }
-        return base | code
-    }
-
-    static func operation(_ word: String) -> scmp_compare? { find(word, operations) }
-
-    static func flags(_ words: [String], at pointer: String) throws(Failure) -> UInt32 {
-        var flags: UInt32 = 0
-        for (index, word) in words.enumerated() {
-            guard let flag = find(word, filterFlags) else {
-                throw Failure(
-                    .document(at: "\(pointer)/\(index)", "\"\(word)\" is no flag that mrun supports"))
-            }
-            flags |= flag
-        }
-        return flags
-    }
-
-    /// libseccomp's token for a name like `SCMP_ARCH_X86_64`.
-    static func architecture(_ word: String) -> UInt32? {
-        guard word.hasPrefix("SCMP_ARCH_"), word == word.uppercased() else { return nil }
-        let token = seccomp_arch_resolve_name(word.dropFirst("SCMP_ARCH_".count).lowercased())
-        return token == 0 ? nil : token
     }
 }
