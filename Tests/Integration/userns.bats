@@ -88,7 +88,7 @@ path_of() { echo "(.linux.namespaces[] | select(.type == \"$1\")) |= . + {path: 
     make_bundle "$id" "$mapped | .linux.devices = [{path: \"/dev/nosuch\", type: \"c\", major: 1, minor: 3}]"
     refused 'device "/dev/nosuch"' mrun run --bundle "$bundle" "$id"
     make_bundle "$id" "$mapped | .linux.devices = [{path: \"/dev/null\", type: \"c\", major: 1, minor: 5}]"
-    refused 'it is not the device 1:5' mrun run --bundle "$bundle" "$id"
+    refused 'is not the device 1:5' mrun run --bundle "$bundle" "$id"
 }
 
 @test "standard pipes can be opened anew, and nothing else of the host changes hands" {
@@ -161,8 +161,8 @@ path_of() { echo "(.linux.namespaces[] | select(.type == \"$1\")) |= . + {path: 
 .linux.uidMappings = []#/linux/uidMappings: a new user namespace needs mappings
 del(.linux.gidMappings)#/linux/gidMappings: a new user namespace needs mappings
 .linux.namespaces |= map(select(.type != "user"))#/linux/uidMappings: mappings need a user namespace
-.linux.uidMappings[0].size = 0#/linux/uidMappings/0/size: the size is 0
-.linux.uidMappings[0].size = 4294967295#go beyond the last id
+.linux.uidMappings[0].size = 0#/linux/uidMappings/0: the range is empty
+.linux.uidMappings[0].size = 4294967295#beyond the last id
 .linux.uidMappings[0].hostID = 4294967296#/linux/uidMappings/0/hostID: the number is out of range
 .linux.uidMappings[0].hostID = -1#/linux/uidMappings/0/hostID: the number is out of range
 .linux.uidMappings += [{containerID: 65535, hostID: 300000, size: 1}]#/linux/uidMappings/1: it overlaps mapping 0 in the container

@@ -89,7 +89,7 @@ extension Containers {
             throw .refused("container not running\(why)")
         }
         guard !snapshot.record.cgroups.isEmpty else {
-            throw .refused("cannot pause: the container was created without cgroups (--cgroup-manager disabled)")
+            throw .refused("unable to freeze: the container has no cgroups")
         }
         try CgroupManager(snapshot.record.cgroups).freeze()
     }
