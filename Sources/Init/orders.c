@@ -42,8 +42,7 @@ static bool is_header(const struct orders *orders, uint64_t length)
         && orders->umask <= 0777 && orders->preserved <= MOST_PRESERVED && orders->reserved == 0
         && are_descriptors(orders)
         // Who enters neither waits nor stays: the container has an init already.
-        && (orders->enter_fd == -1
-            || (orders->start_fd == -1 && !(orders->flags & ORDERS_STAY) && orders->hook_count == 0));
+        && (orders->enter_fd == -1 || (orders->start_fd == -1 && !(orders->flags & ORDERS_STAY)));
 }
 
 // A string ends inside the block if it begins before the block's last NUL.
@@ -97,7 +96,7 @@ static bool are_hooks(const struct orders *orders, uint64_t end)
     if (orders->hook_count == 0)
         return true;
     if (!fits(orders, orders->hooks_offset, orders->hook_count, sizeof *hooks, _Alignof(struct orders_hook))
-        || !is_string(orders->hook_state_offset, end))
+        || !is_string(orders->hook_state_offset, end) || !is_string(orders->hook_rest_offset, end))
         return false;
     for (uint32_t index = 0; index < orders->hook_count; index++)
         if (!is_string(hooks[index].path_offset, end) || !is_table(orders, hooks[index].argv_offset, end)
