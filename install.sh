@@ -397,6 +397,12 @@ test_vm() {
     step "cgroup v2 tests, in a virtual machine"
     MRUN=$mrun logged "$repo/Tests/VM/run"
     count_tap vm
+    local layout
+    for layout in unified hybrid; do
+        step "tests with systemd, cgroups $layout, in a virtual machine"
+        MRUN=$mrun MACHINE=systemd CGROUPS=$layout logged "$repo/Tests/VM/run"
+        count_tap "vm, systemd, $layout"
+    done
 }
 
 run_tests() {

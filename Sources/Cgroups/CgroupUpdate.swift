@@ -21,7 +21,6 @@ extension CgroupManager {
         if resources.memory.checkBeforeUpdate == true, let limit = resources.memory.limit, limit > 0 {
             try refuseBelowUsage(limit)
         }
-        try changeScope(resources)
         var done: [(path: String, undo: Undo)] = []
         for directory in set.directories {
             var undo = Undo(isWanted: true)
@@ -32,6 +31,13 @@ extension CgroupManager {
                 throw putBack(done, after: error)
             }
             done.append((directory.path, undo))
+        }
+        if set.scope == nil { return }
+        do throws(Failure) { try changeScope(resources) } catch { throw putBack(done, after: error) }
+        // systemd has written its own idea of them, which is rounded.
+        for directory in set.directories {
+            var none = Undo(isWanted: false)
+            try change(limits, in: directory, deviceUndo, &none)
         }
     }
 

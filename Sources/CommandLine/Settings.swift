@@ -44,7 +44,8 @@ package struct Settings: Sendable, Equatable {
         }
         if let given = arguments.value("cgroup-manager") {
             guard Settings.cgroupManagers.contains(given) else {
-                throw .refused("option \"--cgroup-manager\": \"\(given)\" is none of cgroupfs, systemd and disabled")
+                throw .refused(
+                    "option \"--cgroup-manager\": \"\(given)\" is none of cgroupfs, systemd and disabled")
             }
             cgroupManager = given
         }

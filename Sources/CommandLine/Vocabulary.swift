@@ -2,8 +2,8 @@ extension Command {
     /// All commands, in the order of help.
     package static var all: [Command] {
         [
-            create, start, run, kill, delete, update, exec, ps, pause, resume, state, list, wait, stats, events,
-            spec, translate, plan, features, doctor, completion, helpCommand,
+            create, start, run, kill, delete, update, checkpoint, restore, exec, ps, pause, resume, state, list,
+            wait, stats, events, spec, translate, plan, features, doctor, completion, helpCommand,
         ]
     }
 
@@ -18,6 +18,8 @@ extension Command {
         case "kill": kill
         case "delete": delete
         case "update": update
+        case "checkpoint": checkpoint
+        case "restore": restore
         case "exec": exec
         case "ps": ps
         case "pause": pause

@@ -125,7 +125,8 @@ static bool are_attributes(const struct orders *orders, uint64_t end)
     if (!(attributes->given & ORDERS_LABELS))
         return attributes->label_count == 0 && attributes->proc_fd == -1;
     const int fd = attributes->proc_fd;
-    return fd >= FIRST_FREE_FD + (int)orders->preserved && fd != orders->preserved_fd && fd != orders->start_fd && fd != orders->report_fd && fd != orders->record_fd
+    return fd >= FIRST_FREE_FD + (int)orders->preserved && fd != orders->preserved_fd && fd != orders->start_fd
+        && fd != orders->report_fd && fd != orders->record_fd
         && fd != orders->enter_fd && are_labels(orders, attributes, end);
 }
 

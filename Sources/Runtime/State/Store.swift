@@ -124,6 +124,8 @@ struct ContainerFolder: ~Copyable {
         static let cgroups = "cgroups"
         /// The folder with the socket on which the task tells that it is ready.
         static let notify = "notify"
+        /// Where criu tells the pid of what it has restored; gone when that is in the record.
+        static let restoredPid = "criu.pid"
     }
 
     /// How long a command waits for another one on the same container.
@@ -194,7 +196,9 @@ struct ContainerFolder: ~Copyable {
 
     /// Whether mrun makes files of this name, temporary ones (`.NAME.PID`) included.
     private static func isOurs(_ name: String) -> Bool {
-        let own = [Name.record, Name.config, Name.startSocket, Name.exit, Name.cgroups, Name.notify]
+        let own = [
+            Name.record, Name.config, Name.startSocket, Name.exit, Name.cgroups, Name.notify, Name.restoredPid,
+        ]
         return own.contains { name == $0 || name.hasPrefix(".\($0).") }
     }
 }
