@@ -120,7 +120,7 @@ struct OrdersTests {
     }
 
     @Test func `the layout is that of the header`() {
-        #expect(MemoryLayout<CKernel.orders>.size == 176)
+        #expect(MemoryLayout<CKernel.orders>.size == 184)
         #expect(MemoryLayout<CKernel.orders>.offset(of: \.bounding) == 32)
         #expect(MemoryLayout<CKernel.orders>.offset(of: \.start_fd) == 124 + 4)
         #expect(MemoryLayout<orders_rlimit>.size == 24)
@@ -134,10 +134,11 @@ struct OrdersTests {
         orders.hooks = [
             HookSpec(path: "/a"), HookSpec(path: "/b", args: ["b", "é"], env: ["A=1"], timeout: 9),
         ]
-        orders.hookState = "{}"
+        orders.hookState = ("{", "}")
         let block = Block(orders)
         #expect(block.header.hook_count == 2 && block.header.hooks_offset % 8 == 0)
-        #expect(block.string(block.header.hook_state_offset) == "{}")
+        #expect(block.string(block.header.hook_state_offset) == "{")
+        #expect(block.string(block.header.hook_rest_offset) == "}")
         let hooks = block.values(Int(block.header.hooks_offset), 2, as: orders_hook.self)
         #expect(hooks.map { block.string($0.path_offset) } == ["/a", "/b"])
         #expect(hooks.map { block.table($0.argv_offset) } == [["/a"], ["b", "é"]])
