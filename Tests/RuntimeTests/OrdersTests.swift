@@ -239,7 +239,8 @@ struct OrdersReportTests {
         var process = ProcessSpec(args: ["sh"], cwd: "/work")
         process.rlimits = rlimits
         if held {
-            return try InitReport.readHeld(from: Conversation(socket: mine.raw), process: process) ? 1 : nil
+            let held = try InitReport.readHeld(from: Conversation(socket: mine.raw), process: process)
+            return held.isHeld ? held.pid ?? 1 : nil
         }
         let nobody = { () throws(Failure) -> SeccompListener in throw .refused("there is no agent") }
         return try InitReport.read(from: Conversation(socket: mine.raw), listener: nobody) {

@@ -148,8 +148,8 @@ struct BusConnection: ~Copyable {
 
     /// Waits until `job` has ended.
     ///
-    /// - Parameters:
-    ///   - sender: who made the job; on a bus anybody can claim that one has ended.
+    /// `sender` is who made the job; on a bus anybody can claim that one has ended.
+    ///
     /// - Returns: how: `done`, `failed`, `canceled`, `timeout`, `dependency`, `skipped`.
     mutating func waitForEnd(ofJob job: String, sender: String) throws(Failure) -> String {
         while true {

@@ -32,7 +32,7 @@ extension CgroupSet {
 extension CgroupManager {
     /// Makes the container's scope, with the process `pid` in it; nothing where systemd does not manage the cgroups.
     ///
-    /// - Parameter annotations: those called `org.systemd.property.*` count.
+    /// `annotations`: those called `org.systemd.property.*` count.
     package func startScope(pid: Int32, resources: ResourceSpec, annotations: [Annotation]) throws(Failure) {
         guard let scope = set.scope else { return }
         let properties =

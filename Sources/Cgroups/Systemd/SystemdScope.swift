@@ -46,7 +46,7 @@ struct ScopeControl: ~Copyable {
 
     /// Connects.
     ///
-    /// - Parameter owner: the container's, as its cgroups are marked.
+    /// `owner`: the container's, as its cgroups are marked.
     init(_ scope: SystemdScope, owner: String, milliseconds: Int64 = 30_000) throws(Failure) {
         self.scope = scope
         description = ScopeControl.description(owner)

@@ -56,9 +56,8 @@ enum UnitName {
 extension SystemdScope {
     /// The scope that `linux.cgroupsPath` names: `slice:prefix:name` is `prefix-name.scope` in that slice.
     ///
-    /// - Parameters:
-    ///   - path: empty parts are the default: `system.slice` (a user's own systemd: `user.slice`), no prefix, the id;
-    ///     without a path the prefix is `mrun`.
+    /// Empty parts are the default: `system.slice` (a user's own systemd: `user.slice`), no prefix, the id; without a path
+    /// the prefix is `mrun`.
     init(path: String?, id: String, isUser: Bool) throws(Failure) {
         let path = path ?? ""
         var parts = path.utf8.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false).map {

@@ -82,7 +82,8 @@ struct NamespaceJoins: ~Copyable {
                     try file.status().inode == NamespaceJoins.own(namespace.kind.fileName)
                 {
                     let kind = namespace.kind.rawValue
-                    throw .refused("\"\(path)\" is the host's own \(kind) namespace, in which \(change) must not be set")
+                    throw .refused(
+                        "\"\(path)\" is the host's own \(kind) namespace, in which \(change) must not be set")
                 }
                 opened.append((namespace.kind, file.release()))
             }

@@ -29,7 +29,8 @@ struct Orders {
     ///
     /// `origin` tells where the process is described; `filters` keeps compiled seccomp filters.
     init(
-        for spec: Spec, _ process: ProcessSpec, stays: Bool, newKeyring: Bool, origin: ProcessOrigin = .config,
+        for spec: Spec, _ process: ProcessSpec, stays: Bool, newKeyring: Bool,
+        origin: ProcessOrigin = .config,
         filters: SeccompCache? = nil
     ) throws(Failure) {
         user = process.user

@@ -59,7 +59,9 @@ struct Performer: ~Copyable {
     mutating func source(of mount: BindMount) throws(Failure) -> BindSource {
         if sources.isEmpty { return try BindSource(of: mount) }
         let key = Performer.key(mount)
-        guard let index = sources.firstIndex(where: { $0.key == key }) else { return try BindSource(of: mount) }
+        guard let index = sources.firstIndex(where: { $0.key == key }) else {
+            return try BindSource(of: mount)
+        }
         let source = sources.remove(at: index)
         return BindSource(adopting: source.raw, isCopiedLink: source.isCopiedLink)
     }
