@@ -39,6 +39,9 @@ extension CgroupManager {
         }
     }
 
+    /// Refuses limits for which there is no controller.
+    package func check(_ resources: ResourceSpec) throws(Failure) { _ = try Limits(resources, for: set) }
+
     /// Refuses a cgroup that holds processes or is another container's; `create` does the same by itself.
     package func checkFree() throws(Failure) {
         for directory in set.directories {

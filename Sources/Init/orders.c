@@ -37,13 +37,10 @@ static bool are_descriptors(const struct orders *orders)
 static bool is_header(const struct orders *orders, uint64_t length)
 {
     const uint32_t known = ORDERS_STAY | ORDERS_SUBREAPER | ORDERS_NO_NEW_PRIVS | ORDERS_CAPABILITIES
-        | ORDERS_SESSION_KEYRING | ORDERS_SETGROUPS | ORDERS_SECCOMP;
+        | ORDERS_SESSION_KEYRING | ORDERS_SETGROUPS | ORDERS_SECCOMP | ORDERS_BORN;
     return orders->magic == ORDERS_MAGIC && orders->size == length && (orders->flags & ~known) == 0
         && orders->umask <= 0777 && orders->preserved <= MOST_PRESERVED && orders->reserved == 0
-        && are_descriptors(orders)
-        // Who enters neither waits nor stays: the container has an init already.
-        && (orders->enter_fd == -1
-            || (orders->start_fd == -1 && !(orders->flags & ORDERS_STAY) && orders->hook_count == 0));
+        && are_descriptors(orders);
 }
 
 // A string ends inside the block if it begins before the block's last NUL.

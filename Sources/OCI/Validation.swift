@@ -12,7 +12,7 @@ extension Spec {
     private var rules: [() -> [Failure]] {
         [
             versionProblems, rootProblems, processProblems, mountProblems,
-            namespaceProblems,
+            namespaceProblems, namespaceDetailProblems,
             sysctlProblems, cgroupProblems, nameProblems,
         ]
     }
@@ -66,14 +66,6 @@ extension Spec {
         where all[..<index].contains(where: { $0.kind == namespace.kind }) {
             let words = "\"\(namespace.kind.rawValue)\" is given twice"
             found.append(problem("/linux/namespaces/\(index)", words))
-        }
-        // A mount namespace of others has its root already; and a process that is being made must not be seen by
-        // those who live in a pid namespace before it is one of them.
-        for (index, namespace) in all.enumerated() where namespace.path != nil {
-            guard namespace.kind == .mount || namespace.kind == .pid else { continue }
-            let words =
-                "an existing \(namespace.kind.rawValue) namespace: not supported by this version of mrun"
-            found.append(problem("/linux/namespaces/\(index)/path", words))
         }
         if (hostname != nil || domainname != nil) && linux.namespace(.uts) == nil {
             let words = "unable to set it without a private UTS namespace"

@@ -70,7 +70,7 @@ package struct MountOptions: Hashable, Sendable {
         }
         var current: [UInt8] = []
         var isQuoted = false
-        for byte in Array(word.utf8) + [comma] {
+        for byte in word.utf8 {
             if byte == quote {
                 isQuoted.toggle()
             } else if byte != comma || isQuoted {
@@ -78,11 +78,15 @@ package struct MountOptions: Hashable, Sendable {
             } else if current.last == backslash {
                 current[current.count - 1] = comma
             } else {
-                if !current.isEmpty { parameters.append(String(decoding: current, as: UTF8.self)) }
+                addParameter(current)
                 current = []
             }
         }
-        if isQuoted, !current.isEmpty { parameters.append(String(decoding: current, as: UTF8.self)) }
+        addParameter(current)
+    }
+
+    private mutating func addParameter(_ bytes: [UInt8]) {
+        if !bytes.isEmpty { parameters.append(String(decoding: bytes, as: UTF8.self)) }
     }
 
     private struct Attribute {

@@ -6,7 +6,8 @@ extension Planner {
         var prepared = 0
         var isReadOnlyLater = false
         // What is said of the whole tree is said last, and yet a mount's own words count.
-        let isOverruled = spec.linux.rootfsPropagation.map { $0.hasPrefix("rs") || $0.hasPrefix("ru") } == true
+        let isOverruled =
+            spec.linux.rootfsPropagation.map { $0.hasPrefix("rs") || $0.hasPrefix("ru") } == true
         var keepsPropagation = false
         for (index, mount) in spec.mounts.enumerated() {
             let entry = try MountEntry(mount, of: spec, bundle: bundle, at: "/mounts/\(index)")

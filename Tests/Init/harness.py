@@ -31,7 +31,7 @@ CALLS = {
                 "rt_sigtimedwait": 137, "prctl": 167, "exit_group": 94, "keyctl": 219, "ppoll": 73},
 }[os.uname().machine]
 
-STAY, SUBREAPER, NO_NEW_PRIVS, CAPABILITIES, KEYRING, SETGROUPS, SECCOMP = (1 << n for n in range(7))
+STAY, SUBREAPER, NO_NEW_PRIVS, CAPABILITIES, KEYRING, SETGROUPS, SECCOMP, BORN = (1 << n for n in range(8))
 
 STEPS = [
     "RELEASED", "ORDERS", "KEYRING", "SESSION", "RLIMIT", "BOUNDING", "KEEPCAPS", "SETGROUPS", "SETGID", "SETUID",

@@ -1,4 +1,5 @@
 internal import CKernel
+internal import Glibc
 internal import Kernel
 internal import OCI
 
@@ -42,7 +43,7 @@ struct Orders {
         attributes = try TaskAttributes(process, spec.linux, isFurther: origin != .config)
         var given = [ORDERS_SETGROUPS]
         if stays { given.append(ORDERS_STAY) }
-        if stays && spec.linux.namespace(.pid) == nil { given.append(ORDERS_SUBREAPER) }
+        if stays && !spec.linux.ownsPidNamespace { given.append(ORDERS_SUBREAPER) }
         if process.noNewPrivileges { given.append(ORDERS_NO_NEW_PRIVS) }
         if newKeyring { given.append(ORDERS_SESSION_KEYRING) }
         flags = given.reduce(0) { $0 | UInt32($1.rawValue) }
@@ -185,17 +186,23 @@ struct InitReport {
     static let death = Failure.refused(
         "the container's init died before the task could start (killed, or out of memory?)")
 
-    /// Reads frames until mrun-init says that it is held.
+    /// Reads frames until the end of the stream.
     ///
-    /// - Throws: the failure that it met, in words.
-    /// - Returns: false when it has died instead.
-    static func readHeld(from connection: Conversation, process: ProcessSpec) throws(Failure) -> Bool {
+    /// - Throws: the failure that mrun-init met, in words.
+    /// - Returns: whether mrun-init has said that it is held, else it has died; and its pid, where it has made one more
+    ///   process for that.
+    static func readHeld(
+        from connection: Conversation, process: ProcessSpec
+    ) throws(Failure) -> (isHeld: Bool, pid: Int32?) {
         var sender: Int32 = 0
+        var isHeld = false
+        var pid: Int32?
         while let report = try next(from: connection, &sender) {
             if report.error != 0 { throw failure(report, executable: "", process: process) }
-            if report.step == UInt32(ORDERS_STEP_HELD.rawValue) { return true }
+            if report.step == UInt32(ORDERS_STEP_HELD.rawValue) { isHeld = true }
+            if report.step == UInt32(ORDERS_STEP_ENTERED.rawValue) { pid = Int32(bitPattern: report.detail) }
         }
-        return false
+        return (isHeld, pid)
     }
 
     private static func next(
@@ -219,6 +226,13 @@ struct InitReport {
         if step == ORDERS_STEP_CWD {
             return Failure(
                 .kernel(call: "chdir to cwd (\"\(process.cwd)\") set in config.json", errno: errno))
+        }
+        // The kernel says EINVAL of an id that a user namespace does not map.
+        if errno == EINVAL && step == ORDERS_STEP_SETUID {
+            return .refused("cannot setuid to unmapped uid \(process.user.uid) in user namespace")
+        }
+        if errno == EINVAL && step == ORDERS_STEP_SETGID {
+            return .refused("cannot setgid to unmapped gid \(process.user.gid) in user namespace")
         }
         if step == ORDERS_STEP_RLIMIT, process.rlimits.indices.contains(Int(report.detail)) {
             let limit = process.rlimits[Int(report.detail)]

@@ -106,11 +106,7 @@ extension Containers {
     public func processes(of id: String) throws(Failure) -> [Int32] {
         let folder = try existing(id)
         guard let record = try folder.record() else { return [] }
-        if record.cgroups.isEmpty {
-            // Without cgroups only the init is known for certain.
-            guard let process = record.process, try process.isAlive() else { return [] }
-            return [process.pid]
-        }
+        if record.cgroups.isEmpty { return try processesWithoutCgroups(of: record) }
         return try CgroupManager(record.cgroups).processes()
     }
 }

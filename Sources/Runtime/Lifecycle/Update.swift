@@ -23,7 +23,7 @@ extension Containers {
         let changed = merged.touched(by: given)
         if snapshot.record.cgroups.version == .v2 { try merged.dropOverridden(by: changed) }
         try CgroupManager(snapshot.record.cgroups).update(
-            resources: changed, devicesBefore: before.devices)
+            resources: changed, before: before.touched(by: given))
         let linux = (config["linux"] ?? .object([])).replacing("resources", by: merged.json)
         try folder.write(ContainerFolder.Name.config, config.replacing("linux", by: linux).text())
     }
