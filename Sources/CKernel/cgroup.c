@@ -1,6 +1,7 @@
 #include "include/cgroup.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <sys/xattr.h>
@@ -22,3 +23,6 @@ long sys_get_attribute(const char *path, const char *name, void *buffer, size_t 
 long sys_remove_attribute(const char *path, const char *name) {
     return answer(syscall(SYS_lremovexattr, path, name));
 }
+
+// EFD_CLOEXEC and EFD_NONBLOCK are O_CLOEXEC and O_NONBLOCK.
+long sys_eventfd(void) { return answer(syscall(SYS_eventfd2, 0, O_CLOEXEC | O_NONBLOCK)); }

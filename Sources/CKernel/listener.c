@@ -46,19 +46,3 @@ long sys_receive(int socket, void *buffer, size_t count, int *sender) {
     }
     return received;
 }
-
-long sys_send_descriptor(int socket, const void *bytes, size_t count, int descriptor) {
-    struct iovec part = {.iov_base = (void *)bytes, .iov_len = count};
-    union {
-        struct cmsghdr aligned;
-        char room[CMSG_SPACE(sizeof(int))];
-    } control = {.room = {0}};
-    struct msghdr message = {
-        .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
-    struct cmsghdr *item = CMSG_FIRSTHDR(&message);
-    item->cmsg_level = SOL_SOCKET;
-    item->cmsg_type = SCM_RIGHTS;
-    item->cmsg_len = CMSG_LEN(sizeof descriptor);
-    memcpy(CMSG_DATA(item), &descriptor, sizeof descriptor);
-    return answer(sendmsg(socket, &message, MSG_NOSIGNAL));
-}

@@ -89,6 +89,24 @@ long sys_renameat(int from, const char *path, int to, const char *name) {
 long sys_fchownat(int dir, const char *path, uint32_t uid, uint32_t gid, int flags) {
     return CALL(SYS_fchownat, dir, path, uid, gid, flags);
 }
+long sys_fchmodat(int dir, const char *path, unsigned mode) { return CALL(SYS_fchmodat, dir, path, mode); }
+long sys_copy_times(int from, int dir, const char *path, int flags) {
+    struct stat s;
+    if (fstatat(from, "", &s, AT_EMPTY_PATH) < 0) return -errno;
+    struct timespec times[2] = {s.st_atim, s.st_mtim};
+    return CALL(SYS_utimensat, dir, path, times, flags);
+}
+long sys_linkat(int from, const char *path, int to, const char *name) {
+    return CALL(SYS_linkat, from, path, to, name, 0);
+}
+long sys_sendfile(int to, int from, size_t count) { return CALL(SYS_sendfile, to, from, NULL, count); }
+long sys_flistxattr(int fd, char *names, size_t size) { return CALL(SYS_flistxattr, fd, names, size); }
+long sys_fgetxattr(int fd, const char *name, void *value, size_t size) {
+    return CALL(SYS_fgetxattr, fd, name, value, size);
+}
+long sys_fsetxattr(int fd, const char *name, const void *value, size_t size) {
+    return CALL(SYS_fsetxattr, fd, name, value, size, 0);
+}
 long sys_fchmod(int fd, unsigned mode) { return CALL(SYS_fchmod, fd, mode); }
 long sys_fchdir(int fd) { return CALL(SYS_fchdir, fd); }
 long sys_chdir(const char *path) { return CALL(SYS_chdir, path); }
@@ -116,6 +134,13 @@ long sys_mount_setattr(int dir, const char *path, unsigned flags, uint64_t set, 
     } attributes = {set, clear, propagation, 0};
     return CALL(SYS_mount_setattr, dir, path, flags, &attributes, sizeof attributes);
 }
+long sys_mount_idmap(int tree, unsigned flags, int userns) {
+    struct {
+        uint64_t set, clear, propagation, userns_fd;
+    } attributes = {K_MOUNT_ATTR_IDMAP, 0, 0, (uint64_t)userns};
+    return CALL(SYS_mount_setattr, tree, "", flags, &attributes, sizeof attributes);
+}
+long sys_fspick(int dir, const char *path, unsigned flags) { return CALL(SYS_fspick, dir, path, flags); }
 long sys_mount(const char *source, const char *target, const char *type, unsigned long flags) {
     return CALL(SYS_mount, source, target, type, flags, NULL);
 }

@@ -37,6 +37,8 @@ package struct CgroupSet: Sendable, Equatable {
     ///
     /// Empty: the directories are not marked, and anybody's are taken for the container's.
     package let owner: String
+    /// The unit that systemd manages the cgroups as; `nil`: mrun makes them itself.
+    package var scope: SystemdScope?
 
     package init(
         version: CgroupLayout.Version, directories: [Directory], controllers: [String]? = nil,
@@ -67,18 +69,20 @@ extension CgroupSet {
     /// - Parameters:
     ///   - path: `linux.cgroupsPath`; `.`, `..` and the root itself are refused.
     ///   - controllers: the controllers (or named hierarchies) to be in; `nil` for all.
+    ///   - needs: controllers that limits ask for, and that a hybrid host may have on cgroup2 only.
     ///   - layout: what the host has.
     ///   - owner: what marks the directories as this container's; its id with the state root, for example.
     /// - Returns: the cgroups; nothing has been made yet.
     /// - Throws: a refusal of the path or of an unknown controller.
     package static func plan(
-        path: String, controllers: [String]? = nil, layout: CgroupLayout, owner: String = ""
+        path: String, controllers: [String]? = nil, needs: [String] = [], layout: CgroupLayout,
+        owner: String = ""
     ) throws(Failure) -> CgroupSet {
         let below = try relative(path)
         let hierarchies: [CgroupLayout.Hierarchy]
         var enabled: [String]?
         switch layout.version {
-        case .v1: hierarchies = try select(controllers, from: layout)
+        case .v1: hierarchies = try select(controllers, needs, from: layout)
         case .v2:
             hierarchies = layout.hierarchies
             if let controllers { enabled = try unifiedNames(controllers) }
@@ -138,7 +142,7 @@ extension CgroupSet {
     }
 
     private static func select(
-        _ names: [String]?, from layout: CgroupLayout
+        _ names: [String]?, _ needs: [String], from layout: CgroupLayout
     ) throws(Failure) -> [CgroupLayout.Hierarchy] {
         func has(_ hierarchy: CgroupLayout.Hierarchy, _ name: String) -> Bool {
             hierarchy.name == name || hierarchy.controllers.contains(name)
@@ -147,7 +151,10 @@ extension CgroupSet {
             // cgroup2 of a hybrid host has nothing that v1's freezer has not, and to move a process there the kernel
             // waits for every processor: 5 ms and more, in each container's start.
             let legacy = layout.hierarchies.filter { $0.name != CgroupLayout.unified }
-            return legacy.contains { has($0, "freezer") } ? legacy : layout.hierarchies
+            let isEnough =
+                legacy.contains { has($0, "freezer") }
+                && needs.allSatisfy { name in legacy.contains { has($0, name) } }
+            return isEnough ? legacy : layout.hierarchies
         }
         for name in names where !layout.hierarchies.contains(where: { has($0, name) }) {
             throw .refused("no cgroup hierarchy with \"\(name)\" is mounted")
@@ -178,6 +185,7 @@ extension CgroupSet {
             "directories": .object(directories.map { JSON.Member($0.hierarchy, .string($0.path)) }),
             "controllers": controllers.map { .array($0.map(JSON.string)) },
             "owner": owner.isEmpty ? nil : .string(owner),
+            "scope": scope?.json,
         ])
     }
 
@@ -207,5 +215,6 @@ extension CgroupSet {
             try c.elements { (c) throws(Failure) in try c.string() }
         }
         owner = try c.optional("owner") { (c) throws(Failure) in try c.string() } ?? ""
+        scope = try c.optional("scope", SystemdScope.init)
     }
 }

@@ -63,7 +63,7 @@ package struct ControlReader {
     func text(_ file: String, controller: String? = nil) throws(Failure) -> String? {
         guard let set else { return texts[file] }
         let name = controller ?? String(file.prefix { $0 != "." })
-        let directory = set.version == .v2 ? set.unified : set.directory(for: name)
+        let directory = isUnified(name) ? set.unified : set.directory(for: name)
         guard let directory else { return nil }
         // Some files take longer than one page, or cannot be read where a feature is off.
         do { return try Files.readIfPresent("\(directory.path)/\(file)") } catch {
@@ -72,9 +72,25 @@ package struct ControlReader {
         }
     }
 
+    /// Whether a controller is read on cgroup2: on a hybrid host, what v1 has not.
+    func isUnified(_ controller: String) -> Bool {
+        guard let set else { return texts.keys.contains { $0.hasPrefix(controller) && $0.hasSuffix(".current") } }
+        return set.version == .v2 || set.directory(for: controller) == nil && set.unified != nil
+    }
+
+    /// The sizes of huge pages, as control files are called: `2MB`.
+    func hugepageSizes() throws(Failure) -> [String] {
+        guard let set else {
+            return Array(Set(texts.keys.filter { $0.hasPrefix("hugetlb.") }.map { $0.split(separator: ".")[1] }))
+                .map(String.init).sorted()
+        }
+        if set.directory(for: "hugetlb") == nil && set.unified == nil { return [] }
+        return try Files.names(inFolder: "/sys/kernel/mm/hugepages").compactMap(HugepageSize.name).sorted()
+    }
+
     /// The one number of a file; `max` is the largest there is.
-    func number(_ file: String) throws(Failure) -> UInt64? {
-        guard let text = try text(file) else { return nil }
+    func number(_ file: String, controller: String? = nil) throws(Failure) -> UInt64? {
+        guard let text = try text(file, controller: controller) else { return nil }
         let word = text.prefix { $0 != "\n" }
         return word == "max" ? UInt64.max : UInt64(word)
     }
@@ -134,13 +150,71 @@ enum StatisticsForm {
         return .object(["current": .nonZero(current), "limit": .nonZero(limit == UInt64.max ? 0 : limit)])
     }
 
-    /// One device's counter, of `blkio`.
-    static func blockEntry(_ device: Substring, _ operation: String, _ value: UInt64) -> JSON? {
+    /// A list like `0-2,4` as a member of single numbers; none where it is empty.
+    static func list(_ name: String, _ text: String) -> [JSON.Member] {
+        var numbers: [JSON] = []
+        for part in text.split(whereSeparator: { $0 == "," || $0 == "\n" }) {
+            let ends = part.split(separator: "-").compactMap { Int64($0) }
+            guard let first = ends.first, let last = ends.last, first <= last, last < 1 << 16 else { continue }
+            numbers += (first...last).map(JSON.integer)
+        }
+        return numbers.isEmpty ? [] : [JSON.Member(name, .array(numbers))]
+    }
+
+    /// `hugetlb`: an object for each size of pages.
+    static func hugetlb(_ reader: ControlReader) throws(Failure) -> JSON {
+        var members: [JSON.Member] = []
+        let isUnified = reader.isUnified("hugetlb")
+        for size in try reader.hugepageSizes() {
+            // Pages that are set aside count where the kernel counts them: they may be limited before they are used.
+            for prefix in ["hugetlb.\(size).rsvd", "hugetlb.\(size)"] {
+                let usage = try reader.number(
+                    prefix + (isUnified ? ".current" : ".usage_in_bytes"), controller: "hugetlb")
+                guard let usage else { continue }
+                let max = isUnified ? nil : try reader.number("\(prefix).max_usage_in_bytes")
+                let failures =
+                    isUnified
+                    ? FlatKeyed(try reader.text("hugetlb.\(size).events") ?? "")["max"]
+                    : try reader.number("\(prefix).failcnt")
+                let entry = JSON.object([
+                    "usage": .nonZero(usage), "max": .nonZero(max), "failcnt": .number(failures ?? 0),
+                ])
+                members.append(JSON.Member(size, entry))
+                break
+            }
+        }
+        return .object(members)
+    }
+
+    /// One device's counter, of `blkio`; some are not told by operation.
+    static func blockEntry(_ device: Substring, _ operation: String?, _ value: UInt64) -> JSON? {
         let numbers = device.split(separator: ":").compactMap { UInt64($0) }
         guard numbers.count == 2 else { return nil }
         return .object([
-            "major": .nonZero(numbers[0]), "minor": .nonZero(numbers[1]), "op": .string(operation),
+            "major": .nonZero(numbers[0]), "minor": .nonZero(numbers[1]), "op": operation.map(JSON.string),
             "value": .nonZero(value),
         ])
+    }
+}
+
+/// What the container has no part in, and is in the form all the same.
+enum StatisticsRest {
+    static func members(_ reader: ControlReader) throws(Failure) -> [JSON.Member] {
+        [
+            JSON.Member("hugetlb", try StatisticsForm.hugetlb(reader)),
+            JSON.Member("intel_rdt", .object([])), JSON.Member("network_interfaces", .null),
+        ]
+    }
+}
+
+/// The sizes of huge pages, by the folders that the kernel has for them.
+enum HugepageSize {
+    /// `2MB` for `hugepages-2048kB`.
+    static func name(_ folder: String) -> String? {
+        guard folder.hasPrefix("hugepages-"), folder.hasSuffix("kB"),
+            let kibibytes = UInt64(folder.dropFirst("hugepages-".utf8.count).dropLast(2))
+        else { return nil }
+        if kibibytes >= 1 << 20 { return "\(kibibytes >> 20)GB" }
+        return kibibytes >= 1 << 10 ? "\(kibibytes >> 10)MB" : "\(kibibytes)KB"
     }
 }

@@ -11,17 +11,20 @@ extension CgroupManager {
         guard let leaf = try CgroupDirectory.open(directory.path), let parent = try leaf.child("..") else {
             return
         }
-        var needed = set.controllers ?? []
+        var needed = set.version == .v2 ? set.controllers ?? [] : []
         for limit in limits where limit.controller != LimitWrites.core && !needed.contains(limit.controller) {
             needed.append(limit.controller)
         }
         let present = words(in: try leaf.read("cgroup.controllers"))
-        let wanted = set.controllers == nil ? try leaf.hostControllers() : []
+        let wanted = set.version == .v2 && set.controllers == nil ? try leaf.hostControllers() : []
         let missing = (needed + wanted.filter { !needed.contains($0) }).filter { !present.contains($0) }
         if missing.isEmpty { return }
         let failures = try parent.passOn(missing)
         for name in needed {
-            if let failure = failures.first(where: { $0.name == name }) { throw failure.failure }
+            guard let failure = failures.first(where: { $0.name == name })?.failure else { continue }
+            guard let limit = limits.first(where: { $0.controller == name }), let write = limit.writes.first
+            else { throw failure }
+            throw failure.during(limit.pointer(of: write))
         }
     }
 }

@@ -103,7 +103,7 @@ extension Completion {
 
     private static var optionWords: [String] {
         tables.map { table in
-            let words = table.options.flatMap(spellings).filter { $0.hasPrefix("--") }
+            let words = table.options.filter { !$0.isHidden }.flatMap(spellings).filter { $0.hasPrefix("--") }
             return "\(quoted(table.name))) options=\(quoted(words.joined(separator: " "))) ;;"
         }
     }

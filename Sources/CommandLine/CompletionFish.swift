@@ -68,7 +68,7 @@ extension Completion {
 
     private static func rows(_ command: Command) -> [String] {
         let name = command.name.isEmpty ? "\"\"" : command.name
-        let options = command.options.flatMap { option in
+        let options = command.options.filter { !$0.isHidden }.flatMap { option in
             spellings(option).filter { $0.hasPrefix("--") }.enumerated().map { index, spelling in
                 var row = "complete -c mrun -n '__mrun_in \(name)' -l \(spelling.dropFirst(2))"
                 if index == 0, let letter = option.letter { row += " -s \(letter)" }

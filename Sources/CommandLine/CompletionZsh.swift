@@ -44,7 +44,7 @@ extension Completion {
 
     private static func branch(_ command: Command) -> String {
         let indent = String(repeating: " ", count: 20)
-        var rows = command.options.map(specification)
+        var rows = command.options.filter { !$0.isHidden }.map(specification)
         for (index, subject) in command.positionals.subjects.enumerated() {
             rows.append("'\(index + 1): :\(action(subject))'")
         }

@@ -46,7 +46,7 @@ package enum Help {
     }
 
     private static func table(_ options: [Option]) -> String {
-        let rows = options.map {
+        let rows = options.filter { !$0.isHidden }.map {
             (left: left($0), right: $0.help + ($0.isRepeatable ? " (may be repeated)" : ""))
         }
         let width = rows.map(\.left.count).max() ?? 0

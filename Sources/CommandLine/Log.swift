@@ -38,6 +38,14 @@ package final class Log: Sendable {
             path, flags: O_WRONLY | O_APPEND | O_CREAT | O_SYNC | O_NOCTTY, mode: 0o644)
     }
 
+    /// Its file, which is the first that mrun opens; −1 where there is none.
+    package var descriptor: Int32 {
+        switch file {
+        case .some(let file): file.raw
+        case .none: -1
+        }
+    }
+
     /// Writes what is being done, under `--debug` only.
     package func debug(_ message: @autoclosure () -> String) {
         if isDebugging { write(.debug, message()) }

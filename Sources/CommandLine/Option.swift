@@ -19,10 +19,14 @@ package struct Option: Sendable, Hashable {
     package let isRepeatable: Bool
     /// One line for people.
     package let help: String
+    /// Whether help and completions keep quiet about it.
+    package let isHidden: Bool
 
     private init(
-        _ name: String, _ letter: Character?, _ argument: Argument, repeatable: Bool = false, _ help: String
+        _ name: String, _ letter: Character?, _ argument: Argument, repeatable: Bool = false,
+        hidden: Bool = false, _ help: String
     ) {
+        isHidden = hidden
         self.name = name
         self.letter = letter
         self.argument = argument
@@ -41,6 +45,11 @@ package struct Option: Sendable, Hashable {
         repeatable: Bool = false, _ help: String
     ) -> Option {
         Option(name, letter, .value(value, subject), repeatable: repeatable, help)
+    }
+
+    /// An option with a value that only old callers know.
+    static func hidden(_ name: String, _ value: String, _ help: String) -> Option {
+        Option(name, nil, .value(value, .anything), hidden: true, help)
     }
 
     /// A flag that the Mesos agent has under the same name.

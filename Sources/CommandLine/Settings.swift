@@ -13,8 +13,13 @@ package struct Settings: Sendable, Equatable {
     package var logFile: String?
     package var logFormat = Log.Format.text
     package var isDebugging = false
-    /// `--systemd-cgroup`: every call takes it, creating a container refuses it.
-    package var wantsSystemd = false
+    /// `--cgroup-manager`, or `systemd` by `--systemd-cgroup`: every call takes it, creating a container heeds it.
+    package var cgroupManager = "cgroupfs"
+    package static let cgroupManagers = ["cgroupfs", "systemd", "disabled"]
+    /// `--rootless`: `true`, `false` or `auto`.
+    package var rootless = "auto"
+    /// Whether the state lies in `$XDG_RUNTIME_DIR`.
+    package var isRuntimeFolder = false
     package var wantsHelp = false
     package var wantsVersion = false
 
@@ -41,7 +46,15 @@ package struct Settings: Sendable, Equatable {
         case "debug": isDebugging = true
         case let other?: throw .refused("unknown log level \"\(other)\": error, warning or debug")
         }
-        wantsSystemd = arguments.flag("systemd-cgroup")
+        if let given = arguments.value("cgroup-manager") {
+            guard Settings.cgroupManagers.contains(given) else {
+                throw .refused(
+                    "option \"--cgroup-manager\": \"\(given)\" is none of cgroupfs, systemd and disabled")
+            }
+            cgroupManager = given
+        }
+        // As with crun, it wins.
+        if arguments.flag("systemd-cgroup") { cgroupManager = "systemd" }
         wantsHelp = arguments.flag("help")
         wantsVersion = arguments.flag("version")
         if let format = arguments.value("log-format") {
@@ -57,6 +70,15 @@ package struct Settings: Sendable, Equatable {
             }
             root = try Files.absolute(given)
             isRootGiven = true
+        } else if let folder = RuntimeFolder.find() {
+            root = try Files.absolute(folder + "/mrun")
+            isRuntimeFolder = true
+        }
+        if let mode = arguments.value("rootless") {
+            guard ["true", "false", "auto"].contains(mode) else {
+                throw .refused("option \"--rootless\" is true, false or auto, not \"\(mode)\"")
+            }
+            rootless = mode
         }
         return arguments.positionals
     }

@@ -2,9 +2,8 @@ extension Command {
     /// All commands, in the order of help.
     package static var all: [Command] {
         [
-            create, start, run, kill, delete, checkpoint, restore, exec, ps, pause, resume, state, list, wait,
-            stats, events, spec,
-            translate, plan, features, doctor, completion, helpCommand,
+            create, start, run, kill, delete, update, checkpoint, restore, exec, ps, pause, resume, state, list,
+            wait, stats, events, spec, translate, plan, features, doctor, completion, helpCommand,
         ]
     }
 
@@ -18,6 +17,7 @@ extension Command {
         case "run": run
         case "kill": kill
         case "delete": delete
+        case "update": update
         case "checkpoint": checkpoint
         case "restore": restore
         case "exec": exec
@@ -54,7 +54,13 @@ extension Command {
             .value(
                 "log-level", nil, "LEVEL", .words(["error", "warning", "debug"]),
                 "debug is the same as --debug (default: error)"),
-            .flag("systemd-cgroup", nil, "cgroupsPath is slice:prefix:name (not supported by this version)"),
+            .flag("systemd-cgroup", nil, "let systemd make the cgroups: cgroupsPath is slice:prefix:name"),
+            .value(
+                "cgroup-manager", nil, "MANAGER", .words(Settings.cgroupManagers),
+                "cgroupfs, systemd or disabled: who makes the cgroups (default: cgroupfs)"),
+            .value(
+                "rootless", nil, "MODE", .words(["true", "false", "auto"]),
+                "do without cgroups that cannot be made: true, false or auto (default: auto)"),
             .flag("version", "v", "print the version"),
         ])
 
@@ -64,8 +70,15 @@ extension Command {
     private static let config = Option.value(
         "config", "f", "FILE", .file, "the config, as a path in the bundle or absolute (default: config.json)"
     )
-    private static var creation: [Option] {
+    private static var attachments: [Option] {
         [
+            .value("console-socket", nil, "SOCKET", .file, "send the terminal's master to a unix socket"),
+            .value("pidfd-socket", nil, "SOCKET", .file, "send a pidfd of the process to a unix socket"),
+            .value("preserve-fds", nil, "N", .anything, "pass N more descriptors, from 3 on (default: 0)"),
+        ]
+    }
+    private static var creation: [Option] {
+        attachments + [
             bundle, config, pidFile,
             .flag("no-pivot", nil, "move the root instead of pivot_root, for hosts that run from a ramdisk"),
             .flag("no-new-keyring", nil, "keep the session keyring of the caller"),
@@ -92,25 +105,48 @@ extension Command {
     static let kill = Command(
         "kill", .lifecycle, "send a signal (default: SIGTERM) to the task", example: "kill web KILL",
         Positionals("ID [SIGNAL]", 1, 2, [.container, .signal], endOptions: true),
-        [.flag("all", "a", "send it to every process of the container")])
+        [
+            .flag("all", "a", "send it to every process of the container"),
+            .flag("regex", "r", "ID is a regular expression: send it to every container that it matches"),
+        ])
 
     static let delete = Command(
         "delete", .lifecycle, "remove what is left of a stopped container", example: "delete --force web",
         .container,
-        [.flag("force", "f", "kill the container first if it still runs")])
+        [
+            .flag("force", "f", "kill the container first if it still runs"),
+            .flag("regex", "r", "ID is a regular expression: remove every container that it matches"),
+        ])
 
     static let exec = Command(
         "exec", .processes, "run one more process in a container", example: "exec --env DEBUG=1 web ps aux",
-        Positionals("ID COMMAND [ARGUMENT ...]", 2, nil, [.container], endOptions: true),
+        Positionals("ID COMMAND [ARGUMENT ...]", 1, nil, [.container], endOptions: true),
         [
             .value(
                 "env", "e", "NAME=VALUE", .anything, repeatable: true, "add a variable to the environment"),
             .value("cwd", nil, "DIR", .anything, "the working directory, as a path in the container"),
             .value("user", "u", "UID[:GID]", .anything, "run as these ids"),
+            .flag("tty", "t", "give the process a terminal"),
             .flag("detach", "d", "return as soon as the process runs"),
             .value("pid-file", nil, "FILE", .file, "write the process's pid to FILE"),
             .flag("no-new-privs", nil, "let the process gain no privileges"),
-        ])
+        ] + execProcess + attachments)
+
+    private static var execProcess: [Option] {
+        [
+            .value("process", "p", "FILE", .file, "read the whole process from FILE, instead of COMMAND"),
+            .value(
+                "additional-gids", "g", "GID", .anything, repeatable: true, "add a group to the process's"),
+            .value(
+                "cap", "c", "CAPABILITY", .anything, repeatable: true, "add a capability, like CAP_NET_RAW"),
+            .value("apparmor", nil, "PROFILE", .anything, "the AppArmor profile of the process"),
+            .value("process-label", nil, "LABEL", .anything, "the SELinux label of the process"),
+            .value(
+                "cgroup", nil, "[CONTROLLER:]PATH", .anything, repeatable: true,
+                "run in a cgroup below the container's"),
+            .flag("ignore-paused", nil, "enter a paused container, too"),
+        ]
+    }
 
     static let ps = Command(
         "ps", .processes, "list the processes of a container", example: "ps --format json web",
@@ -152,7 +188,10 @@ extension Command {
 
     static let spec = Command(
         "spec", .documents, "write a config.json to begin with", example: "spec --bundle /srv/web", .none,
-        [.value("bundle", "b", "DIR", .folder, "write it into DIR (default: the working directory)")])
+        [
+            .value("bundle", "b", "DIR", .folder, "write it into DIR (default: the working directory)"),
+            .flag("rootless", nil, "for a container of an ordinary user"),
+        ])
 
     static let translate = Command(
         "translate", .documents, "turn a Mesos TaskInfo into an OCI bundle",

@@ -71,8 +71,10 @@ void hold(struct init *init)
         give_up(init, ORDERS_STEP_ORDERS, signals, 0);
     // Checked, and not needed for now: the pages come back from the memfd when they are read again.
     call(madvise, init->orders, init->orders->size, MADV_DONTNEED);
-    if (init->report >= 0)
-        call(close, init->report);  // last: its end tells the one who made us that all is well so far
+    if (init->report >= 0) {
+        report(init, ORDERS_STEP_HELD, 0, 0);  // all is well so far
+        call(close, init->report);
+    }
     init->report = -1;
 
     for (;;) {

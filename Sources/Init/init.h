@@ -19,6 +19,8 @@ struct init {
     int report;             // where struct orders_report goes, else -1
     int record;             // the exit record, else -1
     int enter;              // what leads to the pid namespace of the task, else -1
+    int proc;               // root of a procfs, for the labels, else -1
+    unsigned preserved;     // how many descriptors from 3 on are the task's
     int partner;            // between a staying init and the child that becomes the task, else -1
     bool is_child;          // this is that child
 };
@@ -39,13 +41,22 @@ void be_born_there(const struct init *init);
 // hold.c
 void hold(struct init *init);
 
+// hooks.c
+void run_hooks(const struct init *init);
+
 // task.c
+void set_limits(const struct init *init);
+void enter_directory(const struct init *init);
+char **pointers(const struct init *init, uint64_t offset);
 _Noreturn void become_task(const struct init *init, int parent);
 // privileges.c
 void reduce_privileges(const struct init *init);
 void set_privileges(const struct init *init);
 void load_seccomp(const struct init *init);
 
+// attributes.c
+uint64_t needed_for_attributes(const struct init *init);
+void set_attributes(const struct init *init);
 // listener.c
 void tell_listener(const struct init *init, uint32_t descriptor);
 

@@ -33,12 +33,25 @@ static void fill_standard_descriptors(void)
         call(close, descriptor);
 }
 
+// The first one of the caller's descriptors comes to its place, over the orders, which are mapped already. A gap would be
+// filled by what we open ourselves.
+static void place_preserved(const struct init *init)
+{
+    if (init->preserved == 0)
+        return;
+    long result = call(dup3, init->orders->preserved_fd, ORDERS_FD, 0);
+    for (unsigned next = ORDERS_FD; result >= 0 && next < ORDERS_FD + init->preserved; next++)
+        result = call(fcntl, next, F_GETFD);
+    if (result < 0)
+        give_up(init, ORDERS_STEP_ORDERS, result, 0);
+}
+
 // Really closed (the orders too), not only at the exec: a descriptor that the caller leaked would else be in reach of
 // `cwd`, and would stay open for as long as the container is held. What is kept, is kept from the task.
 static void keep_descriptors(const struct init *init)
 {
-    const int kept[] = {init->start, init->report, init->record, init->enter};
-    unsigned first = ORDERS_FD;
+    const int kept[] = {init->start, init->report, init->record, init->enter, init->proc};
+    unsigned first = ORDERS_FD + init->preserved;
     for (;;) {
         unsigned next = ~0u;
         for (unsigned i = 0; i < sizeof kept / sizeof kept[0]; i++)
@@ -65,7 +78,7 @@ static void join_keyring(const struct init *init)
 _Noreturn void run(void);
 _Noreturn void run(void)
 {
-    struct init init = {.start = -1, .report = -1, .record = -1, .enter = -1, .partner = -1};
+    struct init init = {.start = -1, .report = -1, .record = -1, .enter = -1, .proc = -1, .partner = -1};
 
     call(prctl, PR_SET_NAME, "mrun-init");
     call(prctl, PR_SET_DUMPABLE, 0);
@@ -74,6 +87,7 @@ _Noreturn void run(void)
     // has done this already.
     call(setsid, 0);
     take_orders(&init);
+    place_preserved(&init);
     keep_descriptors(&init);
     fill_standard_descriptors();
 
@@ -81,7 +95,7 @@ _Noreturn void run(void)
     if (enters)
         join_namespace(&init);
     reduce_privileges(&init);
-    if (enters)
+    if (enters || init.orders->flags & ORDERS_BORN)
         be_born_there(&init);
     if (init.start >= 0)
         hold(&init);
@@ -89,6 +103,8 @@ _Noreturn void run(void)
         give_up(&init, ORDERS_STEP_SESSION, -EPERM, 0);
     if (init.orders->flags & ORDERS_SESSION_KEYRING)
         join_keyring(&init);
+    if (init.orders->hook_count > 0)
+        run_hooks(&init);
     if (init.orders->flags & ORDERS_STAY)
         stay(&init);
     become_task(&init, 0);

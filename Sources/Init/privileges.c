@@ -100,14 +100,15 @@ static void keep_capabilities(const struct init *init, bool keep)
 }
 
 // What the way to the task takes, whatever the task itself may do.
-static uint64_t needed(const struct orders *orders)
+static uint64_t needed(const struct init *init)
 {
-    uint64_t set = bit(CAP_SETUID) | bit(CAP_SETGID) | bit(CAP_SETPCAP);
+    const struct orders *orders = init->orders;
+    uint64_t set = needed_for_attributes(init) | bit(CAP_SETUID) | bit(CAP_SETGID) | bit(CAP_SETPCAP);
     if (orders->rlimit_count > 0)
         set |= bit(CAP_SYS_RESOURCE);
     if (orders->flags & ORDERS_SECCOMP && !(orders->flags & ORDERS_NO_NEW_PRIVS))
         set |= bit(CAP_SYS_ADMIN);
-    if (orders->flags & ORDERS_STAY)
+    if (orders->flags & ORDERS_STAY || orders->hook_count > 0)
         set |= bit(CAP_KILL);
     return set;
 }
@@ -118,7 +119,7 @@ void reduce_privileges(const struct init *init)
     const struct orders *orders = init->orders;
     if (orders->flags & ORDERS_CAPABILITIES) {
         limit_bounding_set(init);
-        uint64_t kept = (orders->permitted | needed(orders)) & permitted_now(init);
+        uint64_t kept = (orders->permitted | needed(init)) & permitted_now(init);
         set_sets(init, kept, kept, 0);  // where nothing is inheritable, nothing is ambient
     }
     if (orders->flags & ORDERS_NO_NEW_PRIVS) {

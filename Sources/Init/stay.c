@@ -147,8 +147,10 @@ _Noreturn void stay(struct init *init)
     }
 
     // The task's output must end with the task, and a terminal must not stay busy because of us.
-    for (int descriptor = 0; descriptor <= 2; descriptor++)
+    for (unsigned descriptor = 0; descriptor < ORDERS_FD + init->preserved; descriptor++)
         call(close, descriptor);
+    if (init->proc >= 0)
+        call(close, init->proc);
     call(munmap, init->orders, init->orders->size);
     result = limit_self();
     if (result < 0) {

@@ -6,7 +6,7 @@
 
 #include "init.h"
 
-static void set_limits(const struct init *init)
+void set_limits(const struct init *init)
 {
     const struct orders_rlimit *limits = in_orders(init, init->orders->rlimits_offset);
     for (uint32_t index = 0; index < init->orders->rlimit_count; index++) {
@@ -19,7 +19,7 @@ static void set_limits(const struct init *init)
 
 // At the task's ids, so that it may go only where the task may. A working directory that getcwd cannot name from our
 // root is one outside of the container, reached through a leaked descriptor (CVE-2024-21626).
-static void enter_directory(const struct init *init)
+void enter_directory(const struct init *init)
 {
     char path[PATH_MAX];
     long result = call(chdir, in_orders(init, init->orders->cwd_offset));
@@ -52,12 +52,12 @@ static void await_init(const struct init *init)
     write_all(init->partner, &word, 1);
 }
 
-static void *pointers(const struct init *init, uint64_t offset)
+char **pointers(const struct init *init, uint64_t offset)
 {
     uint64_t *table = in_orders(init, offset);
     for (uint64_t *entry = table; *entry; entry++)
         *entry += (uint64_t)init->orders;
-    return table;
+    return (char **)table;
 }
 
 _Noreturn void become_task(const struct init *init, int parent)
@@ -68,6 +68,7 @@ _Noreturn void become_task(const struct init *init, int parent)
     const uint64_t no_signals = 0;
 
     set_limits(init);
+    set_attributes(init);
     call(umask, orders->umask);
     if (filtered && !no_new_privs)
         load_seccomp(init);  // without no_new_privs this needs privileges: the last moment that has them

@@ -151,6 +151,8 @@ package struct FileStatus: Sendable, Equatable {
     package let mode: UInt32
     package let uid: UInt32
     package let gid: UInt32
+    /// How many names it has.
+    package let links: UInt32
     package let device: UInt64
     package let inode: UInt64
     package let deviceNumber: DeviceNumber
@@ -162,6 +164,7 @@ package struct FileStatus: Sendable, Equatable {
         mode = raw.mode
         uid = raw.uid
         gid = raw.gid
+        links = raw.links
         device = raw.device
         inode = raw.inode
         deviceNumber = DeviceNumber(
@@ -174,6 +177,8 @@ package struct FileStatus: Sendable, Equatable {
     package var isDirectory: Bool { mode & UInt32(S_IFMT) == UInt32(S_IFDIR) }
     package var isRegular: Bool { mode & UInt32(S_IFMT) == UInt32(S_IFREG) }
     package var isSymbolicLink: Bool { mode & UInt32(S_IFMT) == UInt32(S_IFLNK) }
+    package var isBlockDevice: Bool { mode & UInt32(S_IFMT) == UInt32(S_IFBLK) }
+    package var isFIFO: Bool { mode & UInt32(S_IFMT) == UInt32(S_IFIFO) }
     package var isCharacterDevice: Bool { mode & UInt32(S_IFMT) == UInt32(S_IFCHR) }
 
     /// The status of `path`; `nil` where there is nothing.

@@ -8,32 +8,19 @@ internal import Glibc
 package struct DetachedMount: ~Copyable {
     package let descriptor: FileDescriptor
 
+    /// Takes over the descriptor of one.
+    package init(adopting descriptor: consuming FileDescriptor) { self.descriptor = descriptor }
+
     /// A file system of its own.
     ///
     /// `parameters` are `key` or `key=value`, as mount(8) writes them; `attributes` are bits of MOUNT_ATTR_*.
     package init(
         type: String, source: String?, parameters: [String], attributes: UInt64
     ) throws(Failure) {
-        let context = FileDescriptor(
-            adopting: try checked("fsopen \"\(type)\"", sys_fsopen(type, K_FSOPEN_CLOEXEC)))
-        if let source, !source.isEmpty {
-            try checked(
-                "source \"\(source)\"", sys_fsconfig(context.raw, K_FSCONFIG_SET_STRING, "source", source, 0))
-        }
-        for parameter in parameters {
-            let answer: Int
-            if let equals = parameter.utf8.firstIndex(of: UInt8(ascii: "=")) {
-                let value = String(parameter[parameter.utf8.index(after: equals)...])
-                answer = sys_fsconfig(
-                    context.raw, K_FSCONFIG_SET_STRING, String(parameter[..<equals]), value, 0)
-            } else {
-                answer = sys_fsconfig(context.raw, K_FSCONFIG_SET_FLAG, parameter, nil, 0)
-            }
-            try checked("option \"\(parameter)\" of \(type)", answer)
-        }
-        try checked("create \(type)", sys_fsconfig(context.raw, K_FSCONFIG_CMD_CREATE, nil, nil, 0))
-        let answer = sys_fsmount(context.raw, K_FSMOUNT_CLOEXEC, UInt32(truncatingIfNeeded: attributes))
-        descriptor = FileDescriptor(adopting: try checked("fsmount \(type)", answer))
+        let context = try FilesystemContext(type: type)
+        if let source, !source.isEmpty { try context.set(source: source) }
+        for parameter in parameters { try context.set(parameter) }
+        descriptor = try context.create(attributes: attributes)
     }
 
     /// A copy of the tree at an open place.
@@ -56,13 +43,27 @@ package struct DetachedMount: ~Copyable {
     package borrowing func change(
         set: UInt64 = 0, clear: UInt64 = 0, propagation: UInt64 = 0, recursive: Bool = false
     ) throws(Failure) {
-        guard set | clear | propagation != 0 else { return }
-        // The access time is one value in several bits: it must be cleared as a whole to be set.
-        let atime = K_MOUNT_ATTR__ATIME
-        let whole = (set | clear) & atime != 0 ? clear | atime : clear
+        try MountTree.change(
+            descriptor, set: set, clear: clear, propagation: propagation, recursive: recursive)
+    }
+
+    /// Changes how it shares what is mounted on it; `flags` are those of mount(2).
+    package borrowing func propagate(_ flags: UInt64) throws(Failure) {
+        try change(propagation: flags & ~K_MS_REC, recursive: flags & K_MS_REC != 0)
+    }
+
+    /// Shows its files as owned by the ids that the open user namespace maps theirs to.
+    ///
+    /// Only for a tree that has no place yet, and only once.
+    package borrowing func mapOwners(
+        through namespace: Int32, recursive: Bool
+    ) throws(Failure) {
         let flags = K_AT_EMPTY_PATH | (recursive ? K_AT_RECURSIVE : 0)
-        try checked(
-            "mount_setattr", sys_mount_setattr(descriptor.raw, "", flags, set, whole, propagation))
+        let answer = sys_mount_idmap(descriptor.raw, flags, namespace)
+        if answer == -Int(EINVAL) {
+            throw .refused("the file system there, or one below it, cannot be mounted with mapped owners")
+        }
+        try checked("map the owners", answer)
     }
 
     /// Puts it at an open place.
@@ -74,6 +75,19 @@ package struct DetachedMount: ~Copyable {
 
 /// The mounts of this process' namespace as a whole.
 package enum MountTree {
+    /// Changes the mount whose root is open; `recursive` for everything below as well.
+    package static func change(
+        _ mount: borrowing FileDescriptor, set: UInt64 = 0, clear: UInt64 = 0, propagation: UInt64 = 0,
+        recursive: Bool = false
+    ) throws(Failure) {
+        guard set | clear | propagation != 0 else { return }
+        // The access time is one value in several bits: it must be cleared as a whole to be set.
+        let atime = K_MOUNT_ATTR__ATIME
+        let whole = (set | clear) & atime != 0 ? clear | atime : clear
+        let flags = K_AT_EMPTY_PATH | (recursive ? K_AT_RECURSIVE : 0)
+        try checked("mount_setattr", sys_mount_setattr(mount.raw, "", flags, set, whole, propagation))
+    }
+
     /// Changes the propagation of the mount at `path`; `flags` are those of mount(2).
     package static func setPropagation(_ flags: UInt64, of path: String) throws(Failure) {
         try checked("change mount propagation of \"\(path)\"", sys_mount(nil, path, nil, UInt(flags)))
@@ -90,6 +104,13 @@ package enum MountTree {
 }
 
 extension MountTree {
+    /// Makes the folder at `path` the root of this process, without a change to what others see.
+    package static func changeRoot(to path: String) throws(Failure) {
+        let root = try FileDescriptor.open(path, flags: O_PATH | O_DIRECTORY)
+        try checked("chdir to the root", sys_fchdir(root.raw))
+        try checked("chroot \"\(path)\"", sys_chroot("."))
+    }
+
     /// Mounts the open directory, a mount of its own, over the root, and makes it this process' root.
     ///
     /// What is below stays mounted, out of reach: the way to the top of the namespace ends on the new root.
@@ -108,8 +129,24 @@ package struct TrustedProc: ~Copyable {
 
     /// A procfs of the caller's pid namespace that is mounted nowhere.
     package init() throws(Failure) {
-        let mount = try DetachedMount(type: "proc", source: nil, parameters: [], attributes: 0)
-        root = try mount.descriptor.duplicate()
+        do {
+            let mount = try DetachedMount(type: "proc", source: nil, parameters: [], attributes: 0)
+            root = try mount.descriptor.duplicate()
+        } catch {
+            // In a user namespace nobody mounts the procfs of a pid namespace that is not its own.
+            guard error.errno == EPERM else { throw error }
+            root = try TrustedProc.mounted()
+        }
+    }
+
+    /// The procfs that is at /proc, if it is one as a whole: its root has inode number 1.
+    private static func mounted() throws(Failure) -> FileDescriptor {
+        let place = try FileDescriptor.open("/proc", flags: O_PATH | O_DIRECTORY | O_NOFOLLOW)
+        let magic = try checked("statfs", sys_filesystem_magic(place.raw))
+        guard magic == Int(K_PROC_SUPER_MAGIC), try place.status().inode == 1 else {
+            throw .refused("/proc is no procfs")
+        }
+        return place
     }
 
     /// Writes `text` into the file at `path`, which has no leading `/`.

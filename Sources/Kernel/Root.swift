@@ -50,9 +50,16 @@ package struct Root: ~Copyable {
 
     /// Opens the place for a mount, making what is missing: folders on the way, and at the end a folder, or
     /// an empty file where `directory` is false.
+    ///
+    /// Where `overLink` is true, a link that is the last step is the place itself.
     package borrowing func mountPoint(
-        _ path: String, directory: Bool, links: Links = .inside
+        _ path: String, directory: Bool, links: Links = .inside, overLink: Bool = false
     ) throws(Failure) -> FileDescriptor {
+        if overLink, let place = try openIfPresent(path, flags: O_PATH | O_NOFOLLOW, links: links),
+            try place.status().isSymbolicLink
+        {
+            return place
+        }
         let flags = O_PATH | (directory ? O_DIRECTORY : 0)
         if let place = try openIfPresent(path, flags: flags, links: links) { return place }
         // Images have links that lead to what only exists once the container runs (/etc/resolv.conf): the place is
@@ -108,12 +115,13 @@ package struct Root: ~Copyable {
 
     /// The folder in which `path` lies, made where it is missing, for a call that works on a name in it.
     ///
-    /// No step may be a link: one in the image could lead to a volume, whose folder is the host's.
-    package borrowing func folder(of path: String) throws(Failure) -> FolderEntry {
+    /// Without links on the way, unless `links` says otherwise: one in the image could lead to a volume, whose
+    /// folder is the host's.
+    package borrowing func folder(of path: String, links: Links = .none) throws(Failure) -> FolderEntry {
         let steps = Path.steps(path)
         guard let name = steps.last else { throw .refused("\"\(path)\" names no file") }
         let parent = "/" + steps.dropLast().joined(separator: "/")
-        return FolderEntry(folder: try mountPoint(parent, directory: true, links: .none), name: String(name))
+        return FolderEntry(folder: try mountPoint(parent, directory: true, links: links), name: String(name))
     }
 }
 

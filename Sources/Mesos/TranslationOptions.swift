@@ -14,6 +14,8 @@ package struct TranslationOptions: Sendable {
     package var isolation = Isolation.posix
     /// `--cgroups_root`: the cgroup that holds the containers', relative to the hierarchy.
     package var cgroupsRoot = "mesos"
+    /// Whether systemd is to make the cgroups: then the path is one of its scopes, in the slice that agents use.
+    package var systemd = false
     /// `--cgroups_enable_cfs`: limit CPU time to the request even where the task sets no limit.
     package var enableCFS = false
     /// `--cgroups_limit_swap`: the limit of memory is one of memory and swap together; version 1 only.

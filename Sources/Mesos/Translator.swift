@@ -26,9 +26,13 @@ struct Translator {
         return spec
     }
 
-    /// `/mesos/<container id>`, in every hierarchy.
+    /// `/mesos/<container id>`, in every hierarchy; with systemd the scope `mesos-<container id>`.
     private var cgroupsPath: String {
         let steps = Path.steps(options.cgroupsRoot) + [Substring(options.containerID)]
+        if options.systemd {
+            // Where a Mesos agent puts its executors, so that they outlive it.
+            return "mesos_executors.slice:\(steps.dropLast().joined(separator: "-")):\(options.containerID)"
+        }
         return "/" + steps.joined(separator: "/")
     }
 

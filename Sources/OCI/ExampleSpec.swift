@@ -3,6 +3,7 @@ extension Spec {
     package static var example: Spec {
         var spec = Spec()
         var process = ProcessSpec(args: ["sh"], cwd: "/")
+        process.terminal = true
         process.env = ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "TERM=xterm"]
         let few = ["CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE"]
         var capabilities = CapabilitySpec()

@@ -12,6 +12,16 @@ package struct ProcessSpec: Sendable, Equatable {
     package var noNewPrivileges = false
     /// −1000 to 1000; `nil` leaves what mrun has.
     package var oomScoreAdj: Int?
+    package var scheduler: SchedulerSpec?
+    package var ioPriority: IOPrioritySpec?
+    /// Of processes that `exec` makes.
+    package var execCPUAffinity: CPUAffinitySpec?
+    /// The AppArmor profile of the task; never empty.
+    package var apparmorProfile: String?
+    /// The SELinux label of the task; never empty.
+    package var selinuxLabel: String?
+    package var terminal = false
+    package var consoleSize: ConsoleSize?
 
     package init(args: [String], cwd: String) {
         self.args = args
@@ -27,20 +37,24 @@ package struct ProcessSpec: Sendable, Equatable {
         rlimits = try c.list("rlimits", RlimitSpec.init)
         noNewPrivileges = try c.optional("noNewPrivileges") { (c) throws(Failure) in try c.bool() } ?? false
         oomScoreAdj = try c.optional("oomScoreAdj") { (c) throws(Failure) in try c.integer() }
-        if try c.optional("terminal", { (c) throws(Failure) in try c.bool() }) == true {
-            throw Failure(
-                .document(at: c.pointer + "/terminal", "a terminal: not supported by this version of mrun"))
+        terminal = try c.optional("terminal") { (c) throws(Failure) in try c.bool() } ?? false
+        if let member = try c.member("consoleSize") { consoleSize = try ConsoleSize(member) }
+        if let member = try c.member("scheduler") { scheduler = try SchedulerSpec(member) }
+        if let member = try c.member("ioPriority") { ioPriority = try IOPrioritySpec(member) }
+        if let member = try c.member("execCPUAffinity") { execCPUAffinity = try CPUAffinitySpec(member) }
+        // Engines write an empty one where there is none.
+        if let member = try c.member("apparmorProfile"), member.value != "" {
+            apparmorProfile = try member.string()
         }
-        try refuse(c, "apparmorProfile", "AppArmor")
-        try refuse(c, "selinuxLabel", "SELinux")
-        try refuse(c, "scheduler", "the scheduler policy")
-        try refuse(c, "ioPriority", "the I/O priority")
-        try refuse(c, "execCPUAffinity", "the CPU affinity of exec")
+        if let member = try c.member("selinuxLabel"), member.value != "" {
+            selinuxLabel = try member.string()
+        }
     }
 
     package var json: JSON {
         .object([
-            "terminal": false,
+            "terminal": .bool(terminal),
+            "consoleSize": consoleSize?.json,
             "user": user.json,
             "args": .array(args.map(JSON.string)),
             "env": env.isEmpty ? nil : .array(env.map(JSON.string)),
@@ -49,6 +63,11 @@ package struct ProcessSpec: Sendable, Equatable {
             "rlimits": rlimits.isEmpty ? nil : .array(rlimits.map(\.json)),
             "noNewPrivileges": noNewPrivileges ? true : nil,
             "oomScoreAdj": oomScoreAdj.map { .integer(Int64($0)) },
+            "scheduler": scheduler?.json,
+            "ioPriority": ioPriority?.json,
+            "execCPUAffinity": execCPUAffinity?.json,
+            "apparmorProfile": apparmorProfile.map(JSON.string),
+            "selinuxLabel": selinuxLabel.map(JSON.string),
         ])
     }
 }

@@ -8,6 +8,10 @@ package struct ResourceSpec: Sendable, Equatable {
     /// Tasks at once; negative: no limit.
     package var pidsLimit: Int64?
     package var devices: [DeviceRule] = []
+    package var blockIO = BlockIOResources()
+    package var hugepageLimits: [HugepageLimit] = []
+    package var network = NetworkResources()
+    package var rdma: [RDMALimit] = []
     /// Raw writes into cgroup v2 files, in the order of the document; they win over converted values.
     package var unified: [Annotation] = []
 
@@ -22,10 +26,11 @@ package struct ResourceSpec: Sendable, Equatable {
             } ?? nil
         devices = try c.list("devices", DeviceRule.init)
         unified = try c.optional("unified", ResourceSpec.unified) ?? []
-        try refuse(c, "blockIO", "block I/O limits")
-        try refuse(c, "hugepageLimits", "huge page limits")
-        try refuse(c, "network", "network classes")
-        try refuse(c, "rdma", "RDMA limits")
+        // Rare, and each kind of array costs its metadata: nothing is done for those that are not there.
+        if let c = try c.member("blockIO") { blockIO = try BlockIOResources(c) }
+        if let c = try c.member("hugepageLimits") { hugepageLimits = try c.elements(HugepageLimit.init) }
+        if let c = try c.member("network") { network = try NetworkResources(c) }
+        if let c = try c.member("rdma") { rdma = try RDMALimit.list(c) }
     }
 
     /// A file name that leaves its folder would write elsewhere in cgroupfs.
@@ -41,12 +46,16 @@ package struct ResourceSpec: Sendable, Equatable {
         return pairs
     }
 
-    var json: JSON? {
+    package var json: JSON? {
         let json = JSON.object([
             "devices": devices.isEmpty ? nil : .array(devices.map(\.json)),
             "cpu": cpu.json,
             "memory": memory.json,
             "pids": pidsLimit.map { .object(["limit": .integer($0)]) },
+            "blockIO": blockIO.json,
+            "hugepageLimits": hugepageLimits.isEmpty ? nil : .array(hugepageLimits.map(\.json)),
+            "network": network.json,
+            "rdma": rdma.isEmpty ? nil : .object(rdma.map(\.member)),
             "unified": unified.isEmpty ? nil : Annotation.json(unified),
         ])
         return json == .object([]) ? nil : json
@@ -104,6 +113,9 @@ package struct MemoryResources: Sendable, Equatable {
     package var reservation: Int64?
     /// Memory and swap together.
     package var swap: Int64?
+    /// Limits that no kernel of today enforces: kept, and not written.
+    package var kernel: Int64?
+    package var kernelTCP: Int64?
     package var swappiness: UInt64?
     package var disableOOMKiller: Bool?
     package var useHierarchy: Bool?
@@ -111,10 +123,15 @@ package struct MemoryResources: Sendable, Equatable {
 
     package init() {}
 
+    package var hasKernelLimits: Bool { kernel != nil || kernelTCP != nil }
+    package static let kernelLimitsNote = "Kernel memory settings are ignored and will be removed"
+
     init(_ c: Cursor) throws(Failure) {
         limit = try c.optional("limit", MemoryResources.bytes)
         reservation = try c.optional("reservation", MemoryResources.bytes)
         swap = try c.optional("swap", MemoryResources.bytes)
+        kernel = try c.optional("kernel") { (c) throws(Failure) in try c.integer() }
+        kernelTCP = try c.optional("kernelTCP") { (c) throws(Failure) in try c.integer() }
         swappiness = try c.optional("swappiness") { (c) throws(Failure) in try c.integer() }
         disableOOMKiller = try c.optional("disableOOMKiller") { (c) throws(Failure) in try c.bool() }
         useHierarchy = try c.optional("useHierarchy") { (c) throws(Failure) in try c.bool() }
@@ -131,7 +148,8 @@ package struct MemoryResources: Sendable, Equatable {
         guard self != MemoryResources() else { return nil }
         return .object([
             "limit": limit.map(JSON.integer), "reservation": reservation.map(JSON.integer),
-            "swap": swap.map(JSON.integer), "swappiness": swappiness.map(JSON.number),
+            "swap": swap.map(JSON.integer), "kernel": kernel.map(JSON.integer),
+            "kernelTCP": kernelTCP.map(JSON.integer), "swappiness": swappiness.map(JSON.number),
             "disableOOMKiller": disableOOMKiller.map(JSON.bool),
             "useHierarchy": useHierarchy.map(JSON.bool),
             "checkBeforeUpdate": checkBeforeUpdate.map(JSON.bool),

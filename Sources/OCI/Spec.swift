@@ -15,6 +15,7 @@ package struct Spec: Sendable, Equatable {
     /// In the order of the document.
     package var annotations: [Annotation] = []
     package var linux = LinuxSpec()
+    package var hooks: HooksSpec?
 
     package init() {}
 
@@ -27,7 +28,7 @@ package struct Spec: Sendable, Equatable {
         mounts = try c.list("mounts", MountSpec.init)
         annotations = try c.optional("annotations", Annotation.list) ?? []
         linux = try c.optional("linux", LinuxSpec.init) ?? LinuxSpec()
-        try refuse(c, "hooks", "hooks")
+        hooks = try c.optional("hooks", HooksSpec.init)
         try refuse(c, "vm", "virtual machines")
     }
 
@@ -41,6 +42,7 @@ package struct Spec: Sendable, Equatable {
             "mounts": .array(mounts.map(\.json)),
             "annotations": annotations.isEmpty ? nil : Annotation.json(annotations),
             "linux": linux.json,
+            "hooks": hooks?.json,
         ])
     }
 
@@ -107,6 +109,9 @@ package struct MountSpec: Sendable, Hashable {
     package var type: String?
     package var source: String?
     package var options: [String] = []
+    /// How the owners of its files are mapped; empty: not, unless an option says so.
+    package var uidMappings: [IDMapping] = []
+    package var gidMappings: [IDMapping] = []
 
     package init(_ destination: String, type: String? = nil, source: String? = nil, options: [String] = []) {
         self.destination = destination
@@ -120,8 +125,8 @@ package struct MountSpec: Sendable, Hashable {
         type = try c.optional("type") { (c) throws(Failure) in try c.string() }
         source = try c.optional("source") { (c) throws(Failure) in try c.string() }
         options = try c.list("options") { (c) throws(Failure) in try c.string() }
-        try refuse(c, "uidMappings", "idmapped mounts")
-        try refuse(c, "gidMappings", "idmapped mounts")
+        uidMappings = try c.list("uidMappings", IDMapping.init)
+        gidMappings = try c.list("gidMappings", IDMapping.init)
     }
 
     var json: JSON {
@@ -129,6 +134,8 @@ package struct MountSpec: Sendable, Hashable {
             "destination": .string(destination), "type": type.map(JSON.string),
             "source": source.map(JSON.string),
             "options": options.isEmpty ? nil : .array(options.map(JSON.string)),
+            "uidMappings": uidMappings.isEmpty ? nil : .array(uidMappings.map(\.json)),
+            "gidMappings": gidMappings.isEmpty ? nil : .array(gidMappings.map(\.json)),
         ])
     }
 }

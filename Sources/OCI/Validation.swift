@@ -11,8 +11,8 @@ extension Spec {
 
     private var rules: [() -> [Failure]] {
         [
-            versionProblems, rootProblems, processProblems, environmentProblems, mountProblems,
-            namespaceProblems,
+            versionProblems, rootProblems, processProblems, mountProblems,
+            namespaceProblems, namespaceDetailProblems,
             sysctlProblems, cgroupProblems, nameProblems,
         ]
     }
@@ -46,39 +46,11 @@ extension Spec {
 
     private func processProblems() -> [Failure] {
         guard let process else { return [problem("/process", "\"process\" is missing")] }
-        var found: [Failure] = []
-        if process.args.isEmpty { found.append(problem("/process/args", "args must not be empty")) }
-        if process.args.first == "" && annotation(Meaning.executable) == nil {
-            found.append(problem("/process/args/0", "the executable is empty"))
-        }
-        if !process.cwd.hasPrefix("/") {
-            found.append(problem("/process/cwd", "Cwd must be an absolute path, \"\(process.cwd)\" is not"))
-        }
-        if let score = process.oomScoreAdj, !(-1000...1000).contains(score) {
-            found.append(problem("/process/oomScoreAdj", "\(score) is outside -1000 to 1000"))
-        }
-        // Plain searches here and below: the lists are short, and each kind of set costs its metadata in every call.
-        for (index, limit) in process.rlimits.enumerated()
-        where process.rlimits[..<index].contains(where: { $0.type == limit.type }) {
-            found.append(problem("/process/rlimits/\(index)", "\"\(limit.type)\" is given twice"))
-        }
-        return found
-    }
-
-    private func environmentProblems() -> [Failure] {
-        (process?.env ?? []).enumerated().compactMap { index, entry in
-            guard let equals = entry.utf8.firstIndex(of: UInt8(ascii: "=")) else {
-                return problem("/process/env/\(index)", "\"\(entry)\" has no \"=\"")
-            }
-            return equals == entry.startIndex ? problem("/process/env/\(index)", "the name is empty") : nil
-        }
+        return process.problems(at: "/process", namesExecutable: annotation(Meaning.executable) != nil)
     }
 
     private func mountProblems() -> [Failure] {
-        var found: [Failure] = []
-        for (index, mount) in mounts.enumerated() where !mount.destination.hasPrefix("/") {
-            found.append(problem("/mounts/\(index)/destination", "\"\(mount.destination)\" is relative"))
-        }
+        var found = mappedMountProblems() + deviceProblems()
         let ownsMounts = linux.namespace(.mount) != nil
         if !ownsMounts {
             let why = "without a mount namespace of its own the container would change the host's mounts"
@@ -94,14 +66,6 @@ extension Spec {
         where all[..<index].contains(where: { $0.kind == namespace.kind }) {
             let words = "\"\(namespace.kind.rawValue)\" is given twice"
             found.append(problem("/linux/namespaces/\(index)", words))
-        }
-        // A mount namespace of others has its root already; and a process that is being made must not be seen by
-        // those who live in a pid namespace before it is one of them.
-        for (index, namespace) in all.enumerated() where namespace.path != nil {
-            guard namespace.kind == .mount || namespace.kind == .pid else { continue }
-            let words =
-                "an existing \(namespace.kind.rawValue) namespace: not supported by this version of mrun"
-            found.append(problem("/linux/namespaces/\(index)/path", words))
         }
         if (hostname != nil || domainname != nil) && linux.namespace(.uts) == nil {
             let words = "unable to set it without a private UTS namespace"

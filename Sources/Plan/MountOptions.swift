@@ -1,54 +1,23 @@
 package import Kernel
-
-/// Attributes of a mount, as the bits of mount_setattr(2).
-package struct MountAttributes: Hashable, Sendable {
-    package var set: UInt64 = 0
-    package var clear: UInt64 = 0
-    /// The same, for the whole tree below (`rro` and its like).
-    package var setRecursive: UInt64 = 0
-    package var clearRecursive: UInt64 = 0
-
-    package init() {}
-
-    package init(set: UInt64) { self.set = set }
-
-    package static let readOnly: UInt64 = 0x01
-    package static let noSUID: UInt64 = 0x02
-    package static let noDevices: UInt64 = 0x04
-    package static let noExec: UInt64 = 0x08
-    static let accessTime: UInt64 = 0x70
-    static let noAccessTime: UInt64 = 0x10
-    static let strictAccessTime: UInt64 = 0x20
-    static let noDirectoryAccessTime: UInt64 = 0x80
-    static let noSymbolicLinks: UInt64 = 0x20_0000
-}
-
-/// How a mount shares what is mounted on it, as the bits of mount(2).
-package struct MountPropagation: Hashable, Sendable {
-    package let flags: UInt64
-
-    static let recursive: UInt64 = 16384
-
-    /// By the word of the specification; `nil` when it is none.
-    package init?(word: String) {
-        guard let entry = MountPropagation.words.first(where: { $0.0 == word }) else { return nil }
-        flags = entry.1
-    }
-
-    private static let words: KeyValuePairs<String, UInt64> = [
-        "private": 1 << 18, "slave": 1 << 19, "shared": 1 << 20, "unbindable": 1 << 17,
-        "rprivate": 1 << 18 | recursive, "rslave": 1 << 19 | recursive, "rshared": 1 << 20 | recursive,
-        "runbindable": 1 << 17 | recursive,
-    ]
-}
+package import OCI
 
 /// The option words of one `mounts` entry, sorted by what they mean.
 package struct MountOptions: Hashable, Sendable {
     package var attributes = MountAttributes()
-    package var propagation: MountPropagation?
+    /// In the order of the words: `slave` and then `shared` is both.
+    package var propagation: [MountPropagation] = []
     package var bind = false
     package var recursive = false
-    /// What is left: parameters of the file system.
+    /// Change what is mounted there.
+    package var remount = false
+    /// Begin a tmpfs with what the image has in its place.
+    package var copyUp = false
+    /// Map the owners; `nil`: as the entry's mappings say, if it has any.
+    package var owners: OwnerOption?
+    package var links = BindLinks()
+    /// Flags that every file system knows, by their words; they mean nothing to a bind mount.
+    package var flags: [String] = []
+    /// What is left: parameters of the file system, `key` or `key=value`.
     package var parameters: [String] = []
 
     /// Reads option words; `pointer` is the place of the list.
@@ -57,25 +26,67 @@ package struct MountOptions: Hashable, Sendable {
             if let attribute = MountOptions.attributes.first(where: { $0.word == word }) {
                 attributes.set = attributes.set & ~attribute.clear | attribute.set
                 attributes.clear = attributes.clear & ~attribute.set | attribute.clear
-            } else if word.hasPrefix("r"), word != "ro",
+            } else if word.hasPrefix("r"),
                 let attribute = MountOptions.attributes.first(where: { $0.word == word.dropFirst() })
             {
                 attributes.setRecursive = attributes.setRecursive & ~attribute.clear | attribute.set
                 attributes.clearRecursive = attributes.clearRecursive & ~attribute.set | attribute.clear
-            } else if let propagation = MountPropagation(word: word) {
-                self.propagation = propagation
-            } else if word == "bind" || word == "rbind" {
-                bind = true
-                recursive = recursive || word == "rbind"
-            } else if let why = MountOptions.later[word]
-                ?? (word.hasPrefix("idmap=") ? "idmapped mounts" : nil)
-            {
-                let reason = "\"\(word)\": \(why): not supported by this version of mrun"
-                throw Failure(.document(at: "\(pointer)/\(index)", reason))
-            } else if !MountOptions.meaningless.contains(word) {
-                parameters.append(word)
+            } else if let word = MountPropagation(word: word) {
+                propagation.append(word)
+            } else if word.hasPrefix("idmap=") {
+                owners = try OwnerOption(maps: word.dropFirst(6), at: "\(pointer)/\(index)")
+            } else if !read(word), !MountOptions.meaningless.contains(word) {
+                addParameters(word)
             }
         }
+    }
+
+    /// Reads a word that stands for itself; answers whether it is one.
+    private mutating func read(_ word: String) -> Bool {
+        switch word {
+        case "bind": bind = true
+        case "rbind": (bind, recursive) = (true, true)
+        case "remount": remount = true
+        case "tmpcopyup": copyUp = true
+        case "idmap": owners = owners ?? OwnerOption()
+        case "ridmap":
+            owners = owners ?? OwnerOption()
+            owners?.recursive = true
+        case "src-nofollow": links.followsSource = false
+        case "dest-nofollow": links.followsTarget = false
+        case "copy-symlink": links.copies = true
+        case "sync", "async", "dirsync", "lazytime", "nolazytime", "mand", "nomand": flags.append(word)
+        default: return false
+        }
+        return true
+    }
+
+    /// A word can hold several parameters, as the data of mount(2) does: separated by commas, but for those in
+    /// quotes (labels) and those behind a backslash (folders of an overlay).
+    private mutating func addParameters(_ word: String) {
+        let (comma, quote, backslash) = (UInt8(ascii: ","), UInt8(ascii: "\""), UInt8(ascii: "\\"))
+        guard word.utf8.contains(where: { $0 == comma || $0 == quote }) else {
+            return parameters.append(word)
+        }
+        var current: [UInt8] = []
+        var isQuoted = false
+        for byte in word.utf8 {
+            if byte == quote {
+                isQuoted.toggle()
+            } else if byte != comma || isQuoted {
+                current.append(byte)
+            } else if current.last == backslash {
+                current[current.count - 1] = comma
+            } else {
+                addParameter(current)
+                current = []
+            }
+        }
+        addParameter(current)
+    }
+
+    private mutating func addParameter(_ bytes: [UInt8]) {
+        if !bytes.isEmpty { parameters.append(String(decoding: bytes, as: UTF8.self)) }
     }
 
     private struct Attribute {
@@ -111,13 +122,76 @@ package struct MountOptions: Hashable, Sendable {
         Attribute("symfollow", clear: MountAttributes.noSymbolicLinks),
     ]
 
-    private static let later = [
-        "idmap": "idmapped mounts", "ridmap": "idmapped mounts", "tmpcopyup": "copying up into a tmpfs",
-        "remount": "changing a mount that is there",
-    ]
-
-    /// Words that say what is so anyway.
+    /// Words that change nothing.
+    ///
+    /// Some say what is so anyway. File systems that count versions always do so, and the new mount calls print
+    /// nothing. Empty words come from lists that were joined.
     private static let meaningless = [
-        "defaults", "async", "loud", "norelatime", "nomand", "nolazytime", "noiversion", "silent",
+        "", "defaults", "loud", "silent", "iversion", "noiversion",
     ]
+}
+
+/// What a bind mount does where its source or its place is a symbolic link.
+package struct BindLinks: Hashable, Sendable {
+    /// Whether what the source leads to is bound, or the link itself.
+    package var followsSource = true
+    /// Whether the mount is put where the place leads to, or over the link.
+    package var followsTarget = true
+    /// Whether a source that is a link is made again in the container instead of being bound.
+    package var copies = false
+
+    package init() {}
+}
+
+/// What `idmap`, `ridmap` or `idmap=uids=…;gids=…` asks for.
+package struct OwnerOption: Hashable, Sendable {
+    /// One range, and whether its second number is an id of the container instead of the host's.
+    package struct Range: Hashable, Sendable {
+        package let mapping: IDMapping
+        package let isRelative: Bool
+    }
+
+    /// Both empty: the mappings of the entry, or those of the container's user namespace.
+    package var uids: [Range] = []
+    package var gids: [Range] = []
+    package var recursive = false
+
+    init() {}
+
+    /// Reads `uids=0-1000-10#10-2000-5;gids=@0-0-1`: ranges of three numbers each.
+    init(maps: Substring, at pointer: String) throws(Failure) {
+        for part in maps.utf8.split(separator: UInt8(ascii: ";")) {
+            let text = String(Substring(part))
+            if text.hasPrefix("uids=") {
+                uids += try OwnerOption.ranges(text.dropFirst(5), at: pointer)
+            } else if text.hasPrefix("gids=") {
+                gids += try OwnerOption.ranges(text.dropFirst(5), at: pointer)
+            } else {
+                throw Failure(.document(at: pointer, "\"\(text)\" is neither uids= nor gids="))
+            }
+        }
+        guard !uids.isEmpty, !gids.isEmpty else {
+            throw Failure(.document(at: pointer, "\"idmap=\" needs uids= and gids="))
+        }
+    }
+
+    private static func ranges(_ text: Substring, at pointer: String) throws(Failure) -> [Range] {
+        var ranges: [Range] = []
+        for part in text.utf8.split(separator: UInt8(ascii: "#")) {
+            let isRelative = part.first == UInt8(ascii: "@")
+            let numbers = (isRelative ? part.dropFirst() : part)
+                .split(separator: UInt8(ascii: "-"), omittingEmptySubsequences: false)
+                .map { $0.first == UInt8(ascii: "+") ? nil : UInt32(Substring($0)) }
+            guard numbers.count == 3, let inside = numbers[0], let outside = numbers[1],
+                let size = numbers[2]
+            else {
+                throw Failure(
+                    .document(at: pointer, "\"\(Substring(part))\" is no range like 0-1000-10"))
+            }
+            let mapping = IDMapping(containerID: inside, hostID: outside, size: size)
+            if let reason = mapping.problem { throw Failure(.document(at: pointer, reason)) }
+            ranges.append(Range(mapping: mapping, isRelative: isRelative))
+        }
+        return ranges
+    }
 }

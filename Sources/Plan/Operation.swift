@@ -13,40 +13,33 @@ package enum Operation: Hashable, Sendable {
     case mount(FilesystemMount)
     case bind(BindMount)
     /// The container's own cgroups, at a place of its tree.
-    case cgroups(target: String, attributes: MountAttributes)
+    case cgroups(target: String, attributes: MountAttributes, propagation: [MountPropagation])
+    case remount(Remount)
     case device(DeviceSpec)
     case link(path: String, target: String)
+    /// The task's working directory, made where it is missing.
+    case workingDirectory(String)
+    /// A new terminal, which is also `/dev/console`; that file may only be made in a root of the container's own.
+    case terminal(makesConsole: Bool)
     case mask(String)
     case readOnly(String)
+    /// The file systems that were to be read-only once everything in them was made.
+    case readOnlyMounts
     case readOnlyRoot
     case sysctl(name: String, value: String)
+    /// Everything is mounted, and may still be written: the hooks of `create` have their turn.
+    case hooks
     case pivot
+    /// Take the folder at this path of an existing mount namespace as the root.
+    case enterRoot(String)
     /// Mount the root over the old one: where that is a ramdisk, pivot_root(2) fails.
     case moveRoot
     /// What the container's own mounts pass on, once it lives in its root.
     case rootPropagation(MountPropagation)
+    /// What single mounts pass on, where their words differ from the root's.
+    case mountPropagation
     case hostname(String)
     case domainname(String)
-}
-
-/// A file system of its own, like a tmpfs.
-package struct FilesystemMount: Hashable, Sendable {
-    package let type: String
-    package let source: String?
-    package let target: String
-    package let attributes: MountAttributes
-    /// Parameters of the file system: `key` or `key=value`.
-    package let parameters: [String]
-    package let propagation: MountPropagation?
-}
-
-/// A part of the host's tree.
-package struct BindMount: Hashable, Sendable {
-    package let source: String
-    package let target: String
-    package let recursive: Bool
-    package let attributes: MountAttributes
-    package let propagation: MountPropagation?
 }
 
 /// When an operation happens: the order of the cases is the order of execution.
@@ -58,8 +51,12 @@ package enum Phase: Int, CaseIterable, Sendable {
     /// After the mounts: a mount on /dev must not hide them.
     case devices
     case links
+    /// In whichever mount it lies, and while that may still be written.
+    case workingDirectory
     /// While /proc/sys may still be written.
     case sysctls
+    /// Before the root is made read-only: they may add to it.
+    case hooks
     /// After everything that makes files in the tree.
     case masks
     case readOnly
@@ -76,6 +73,9 @@ package struct Plan: Hashable, Sendable {
     package mutating func add(_ operation: Operation, in phase: Phase) {
         steps[phase.rawValue].append(operation)
     }
+
+    /// What is mounted, in the order of the config.
+    package var mounts: [Operation] { steps[Phase.mounts.rawValue] }
 
     /// All operations in the order of the phases, and within one in the order in which they were added.
     package var ordered: [Operation] { steps.flatMap { $0 } }

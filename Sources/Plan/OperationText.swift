@@ -13,19 +13,26 @@ extension Operation {
         case .bind(let mount):
             "\(mount.recursive ? "bind the tree" : "bind") \(mount.source) on \(mount.target)"
                 + Operation.listed(mount.attributes.words)
-        case .cgroups(let target, let attributes):
+        case .cgroups(let target, let attributes, _):
             "mount the container's cgroups on \(target)\(Operation.listed(attributes.words))"
+        case .remount(let mount): "change the mount on \(mount.target)\(Operation.listed(mount.attributes.words))"
         case .device(let device):
             "device \(device.path) (\(device.kind.rawValue) \(device.number.major):\(device.number.minor), "
                 + "mode 0\(String(device.mode, radix: 8)), owner \(device.uid):\(device.gid))"
         case .link(let path, let target): "link \(path) to \(target)"
         case .mask(let path): "mask \(path)"
         case .readOnly(let path): "make \(path) read-only"
+        case .workingDirectory(let path): "make the working directory \(path) where it is missing"
+        case .terminal(let makesConsole): makesConsole ? "a terminal, also as /dev/console" : "a terminal"
+        case .readOnlyMounts: "make read-only what was left writable so far"
         case .readOnlyRoot: "make the root read-only"
         case .sysctl(let name, let value): "sysctl \(name) = \(value)"
+        case .hooks: "hooks: prestart and createRuntime on the host, then createContainer in here"
         case .pivot: "pivot_root, and let go of the host's root"
+        case .enterRoot(let path): "take \"\(path)\" of the existing mount namespace as the root"
         case .moveRoot: "mount the root over the host's"
         case .rootPropagation(let propagation): "propagation of the root: \(propagation.text)"
+        case .mountPropagation: "propagation of the mounts that were asked for one"
         case .hostname(let name): "hostname \(name)"
         case .domainname(let name): "domainname \(name)"
         }

@@ -11,15 +11,21 @@ package enum Planner {
         for spec: Spec, rootfs: String, bundle: String, movesRoot: Bool = false
     ) throws(Failure) -> Plan {
         var plan = Plan()
-        let sharesRoot = rootfs == "/"
+        let joinsMounts = spec.linux.namespace(.mount)?.path != nil
+        let sharesRoot = rootfs == "/" || joinsMounts
         try addRoot(spec, rootfs: rootfs, movesRoot: movesRoot, to: &plan)
-        for (index, mount) in spec.mounts.enumerated() {
-            plan.add(try operation(for: mount, bundle: bundle, at: "/mounts/\(index)"), in: .mounts)
-        }
+        try addMounts(spec, bundle: bundle, to: &plan)
         if !sharesRoot { addDevices(spec, to: &plan) }
+        // Nothing is made in the host's own tree.
+        if let cwd = spec.process?.cwd, cwd != "/", !sharesRoot {
+            plan.add(.workingDirectory(cwd), in: .workingDirectory)
+        }
+        // After the links, since nothing may be one that was made for it; before the root becomes read-only.
+        if spec.process?.terminal == true { plan.add(.terminal(makesConsole: !sharesRoot), in: .links) }
         for entry in spec.linux.sysctl {
             plan.add(.sysctl(name: entry.name, value: entry.value), in: .sysctls)
         }
+        if spec.hooks?.areInCreate == true { plan.add(.hooks, in: .hooks) }
         for path in spec.linux.maskedPaths { plan.add(.mask(path), in: .masks) }
         for path in spec.linux.readonlyPaths { plan.add(.readOnly(path), in: .readOnly) }
         if spec.root?.readonly == true { plan.add(.readOnlyRoot, in: .readOnly) }
@@ -31,8 +37,13 @@ package enum Planner {
     private static func addRoot(
         _ spec: Spec, rootfs: String, movesRoot: Bool, to plan: inout Plan
     ) throws(Failure) {
+        if spec.linux.namespace(.mount)?.path != nil {
+            // Its root is where it lies already.
+            if rootfs != "/" { plan.add(.enterRoot(rootfs), in: .root) }
+            return
+        }
         // Shared mounts of the host must not see ours, so the tree is a slave while it is being built, at
-        // least.
+        // least. What is to stay a peer of the host's is taken before that.
         let word = spec.linux.rootfsPropagation ?? "rslave"
         let isPrivate = word.hasSuffix("private") || word.hasSuffix("unbindable")
         guard let first = MountPropagation(word: isPrivate ? "rprivate" : "rslave"),
@@ -45,15 +56,27 @@ package enum Planner {
             plan.add(.bindRoot(rootfs), in: .root)
             plan.add(movesRoot ? .moveRoot : .pivot, in: .pivot)
         }
-        if spec.linux.rootfsPropagation != nil { plan.add(.rootPropagation(last), in: .pivot) }
+        // A private root is what it is already, and mounts that were asked to share must go on doing so.
+        if spec.linux.rootfsPropagation != nil, !last.isPrivate {
+            plan.add(.rootPropagation(last), in: .pivot)
+        }
     }
 
     private static func addDevices(_ spec: Spec, to plan: inout Plan) {
+        // A folder of the host on /dev has the host's devices, and gets none of ours.
+        let isHosts = plan.mounts.contains {
+            if case .bind(let mount) = $0 { mount.target == "/dev" } else { false }
+        }
         let wanted = spec.linux.devices
-        for device in standardDevices where !wanted.contains(where: { $0.path == device.path }) {
+        if !isHosts {
+            for device in standardDevices where !wanted.contains(where: { $0.path == device.path }) {
+                plan.add(.device(device), in: .devices)
+            }
+        }
+        for device in wanted where !isHosts || Path.steps(device.path).first != "dev" {
             plan.add(.device(device), in: .devices)
         }
-        for device in wanted { plan.add(.device(device), in: .devices) }
+        if isHosts { return }
         for (path, target) in standardLinks { plan.add(.link(path: path, target: target), in: .links) }
     }
 
@@ -70,53 +93,6 @@ package enum Planner {
         "/dev/fd": "/proc/self/fd", "/dev/stdin": "/proc/self/fd/0", "/dev/stdout": "/proc/self/fd/1",
         "/dev/stderr": "/proc/self/fd/2", "/dev/ptmx": "pts/ptmx",
     ]
-
-    private static func operation(
-        for mount: MountSpec, bundle: String, at pointer: String
-    ) throws(Failure) -> Operation {
-        let options = try MountOptions(mount.options, at: pointer + "/options")
-        let target = try normalized(mount.destination, at: pointer + "/destination")
-        let type = mount.type ?? ""
-        if options.bind || type == "bind" {
-            return .bind(try bind(mount, options, target: target, bundle: bundle, at: pointer))
-        }
-        if type == "cgroup" || type == "cgroup2" {
-            return .cgroups(target: target, attributes: options.attributes)
-        }
-        guard !type.isEmpty, type != "none" else {
-            throw Failure(.document(at: pointer + "/type", "a mount that binds nothing needs a type"))
-        }
-        if target == "/proc" && type != "proc" || target.hasPrefix("/proc/") {
-            throw Failure(
-                .document(at: pointer + "/destination", "\"\(type)\" must not be mounted on \"\(target)\""))
-        }
-        if options.attributes.setRecursive | options.attributes.clearRecursive != 0 {
-            let reason = "recursive attributes: a fresh file system has nothing below it"
-            throw Failure(.document(at: pointer + "/options", reason))
-        }
-        return .mount(
-            FilesystemMount(
-                type: type, source: mount.source, target: target, attributes: options.attributes,
-                parameters: options.parameters, propagation: options.propagation))
-    }
-
-    private static func bind(
-        _ mount: MountSpec, _ options: MountOptions, target: String, bundle: String, at pointer: String
-    ) throws(Failure) -> BindMount {
-        guard let source = mount.source, !source.isEmpty else {
-            throw Failure(.document(at: pointer + "/source", "\"source\" is missing"))
-        }
-        if let word = options.parameters.first {
-            throw Failure(.document(at: pointer + "/options", "\"\(word)\" is no option of a bind mount"))
-        }
-        if target.hasPrefix("/proc/"), !mountableInProc.contains(target) {
-            throw Failure(.document(at: pointer + "/destination", "nothing may be mounted on \"\(target)\""))
-        }
-        return BindMount(
-            source: source.hasPrefix("/") ? source : bundle + "/" + source, target: target,
-            recursive: options.recursive, attributes: options.attributes,
-            propagation: options.propagation)
-    }
 
     /// What lxcfs and its like put over files of procfs; anything else below /proc could fool the runtime or
     /// a security module (CVE-2019-16884, CVE-2019-19921).

@@ -12,9 +12,24 @@ internal import OCI
 /// one container.
 public struct Containers: Sendable {
     let store: Store
+    /// Is told what a config asks for and does not get, where that is no reason to fail; for a log.
+    public var onNotice: (@Sendable (String) -> Void)?
+    /// Hears of what went wrong without being a failure.
+    let warn: @Sendable (String) -> Void
+    let rootless: Rootless
 
     /// The containers whose state lies in `root`, an absolute path.
-    public init(root: String) { store = Store(root: root) }
+    ///
+    /// With `isRuntimeFolder` it is made such that nobody who tidies up `$XDG_RUNTIME_DIR` takes it away. `warn` is told
+    /// what went wrong without being a failure: a hook of poststop.
+    public init(
+        root: String, isRuntimeFolder: Bool = false, rootless: Rootless = .auto,
+        warn: @escaping @Sendable (String) -> Void = { _ in }
+    ) {
+        store = Store(root: root, isSticky: isRuntimeFolder)
+        self.rootless = rootless
+        self.warn = warn
+    }
 
     /// The ids of all containers, sorted, also of damaged ones.
     public func ids() throws(Failure) -> [String] { try store.ids() }
@@ -23,6 +38,10 @@ public struct Containers: Sendable {
     public func snapshot(of id: String) throws(Failure) -> Snapshot {
         let folder = try existing(id)
         return try snapshot(of: folder)
+    }
+
+    func tell(_ notices: [String]) {
+        for notice in notices { onNotice?(notice) }
     }
 
     func existing(_ id: String) throws(Failure) -> ContainerFolder {

@@ -14,6 +14,7 @@ enum Dispatch {
         case "run": RunCommand.run
         case "kill": KillCommand.run
         case "delete": DeleteCommand.run
+        case "update": UpdateCommand.run
         case "checkpoint": CheckpointCommand.run
         case "restore": RestoreCommand.run
         case "exec": ExecCommand.run

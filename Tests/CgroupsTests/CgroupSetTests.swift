@@ -33,6 +33,17 @@ struct `The cgroups of a container` {
             try paths("/x", nil, layout) == ["/sys/fs/cgroup/unified/x", "/sys/fs/cgroup/memory/x"])
     }
 
+    @Test func `cgroup2 of a hybrid host is joined for limits that v1 has no hierarchy for`() throws {
+        func hierarchies(_ needs: [String], _ controllers: [String]? = nil) throws -> [String] {
+            try CgroupSet.plan(path: "/x", controllers: controllers, needs: needs, layout: Self.hybrid)
+                .directories.map(\.hierarchy)
+        }
+        #expect(try hierarchies(["hugetlb"]).prefix(2) == ["freezer", "unified"])
+        #expect(try !hierarchies(["memory"]).contains("unified"))
+        // Whoever names hierarchies gets those alone.
+        #expect(try hierarchies(["hugetlb"], ["memory"]) == ["memory"])
+    }
+
     @Test func `a relative path lies below the cgroup of this process, on v2 below that one's parent`() throws
     {
         #expect(

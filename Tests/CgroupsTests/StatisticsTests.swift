@@ -26,7 +26,8 @@ struct `Statistics` {
             "memory":{"cache":4096,"usage":{"limit":1048576,"usage":12288,"max":20480,"failcnt":3},\#
             "swap":{"limit":9223372036854771712,"usage":12288,"failcnt":0},"raw":{"cache":4096,"rss":8192}},\#
             "pids":{"current":4},\#
-            "blkio":{"ioServiceBytesRecursive":[{"major":254,"op":"Read","value":4096},{"major":254,"op":"Write"}]}}
+            "blkio":{"ioServiceBytesRecursive":[{"major":254,"op":"Read","value":4096},{"major":254,"op":"Write"}]},\#
+            "hugetlb":{},"intel_rdt":{},"network_interfaces":null}
             """#
         #expect(try V1Statistics.json(reader).text() == want)
     }
@@ -51,15 +52,54 @@ struct `Statistics` {
             {"major":254,"minor":16,"op":"Read","value":4096},{"major":254,"minor":16,"op":"Write","value":8192},\#
             {"major":254,"minor":16,"op":"Discard"}],"ioServicedRecursive":[\#
             {"major":254,"minor":16,"op":"Read","value":1},{"major":254,"minor":16,"op":"Write","value":2},\#
-            {"major":254,"minor":16,"op":"Discard"}]}}
+            {"major":254,"minor":16,"op":"Discard"}]},\#
+            "hugetlb":{},"intel_rdt":{},"network_interfaces":null}
             """#
         #expect(try V2Statistics.json(reader).text() == want)
     }
 
+    @Test func `of processors, huge pages and disks are told where the kernel counts them`() throws {
+        let v1 = ControlReader(texts: [
+            "cpuset.cpus": "0-2,5\n", "cpuset.mems": "0\n", "cpuset.cpu_exclusive": "1\n",
+            "cpuset.sched_relax_domain_level": "-1\n",
+            "hugetlb.2MB.usage_in_bytes": "4096\n", "hugetlb.2MB.max_usage_in_bytes": "8192\n",
+            "hugetlb.2MB.failcnt": "3\n", "hugetlb.1GB.rsvd.usage_in_bytes": "1\n",
+            "hugetlb.1GB.usage_in_bytes": "7\n",
+            "blkio.throttle.io_serviced_recursive": "8:0 Read 1\n",
+            "blkio.bfq.io_serviced_recursive": "8:0 Read 2\nTotal 2\n", "blkio.bfq.time_recursive": "8:0 9\n",
+        ])
+        let want = #"""
+            {"cpuset":{"cpus":[0,1,2,5],"cpu_exclusive":1,"mems":[0],"mem_hardwall":0,"mem_exclusive":0,\#
+            "memory_migrate":0,"memory_spread_page":0,"memory_spread_slab":0,"memory_pressure":0,\#
+            "sched_load_balance":0,"sched_relax_domain_level":-1},\#
+            "blkio":{"ioServicedRecursive":[{"major":8,"op":"Read","value":2}],\#
+            "ioTimeRecursive":[{"major":8,"value":9}]},\#
+            "hugetlb":{"1GB":{"usage":1,"failcnt":0},"2MB":{"usage":4096,"max":8192,"failcnt":3}},\#
+            "intel_rdt":{},"network_interfaces":null}
+            """#
+        #expect(try V1Statistics.json(v1).text() == want)
+        let v2 = ControlReader(texts: [
+            "cpuset.cpus.effective": "3\n", "cpuset.mems.effective": "0-1\n",
+            "hugetlb.2MB.current": "4096\n", "hugetlb.2MB.events": "max 5\n",
+        ])
+        let unified = try V2Statistics.json(v2)
+        #expect(unified["hugetlb"]?.text() == #"{"2MB":{"usage":4096,"failcnt":5}}"#)
+        #expect(unified["cpuset"]?.text().hasPrefix(#"{"cpus":[3],"cpu_exclusive":0,"mems":[0,1],"#) == true)
+    }
+
+    @Test(arguments: [
+        ("hugepages-2048kB", "2MB"), ("hugepages-1048576kB", "1GB"), ("hugepages-64kB", "64KB"),
+    ])
+    func `of huge pages go by the names of control files`(folder: String, name: String) {
+        #expect(HugepageSize.name(folder) == name)
+        #expect(HugepageSize.name(name) == nil)
+    }
+
     @Test func `without cgroups are empty`() throws {
-        #expect(try V1Statistics.json(ControlReader(texts: [:])).text() == "{}")
-        #expect(try V2Statistics.json(ControlReader(texts: [:])).text() == "{}")
-        #expect(try CgroupManager(CgroupSet(version: .v1, directories: [])).statistics().text() == "{}")
+        let nothing = #"{"hugetlb":{},"intel_rdt":{},"network_interfaces":null}"#
+        #expect(try V1Statistics.json(ControlReader(texts: [:])).text() == nothing)
+        #expect(try V2Statistics.json(ControlReader(texts: [:])).text() == nothing)
+        #expect(try CgroupManager(CgroupSet(version: .v1, directories: [])).statistics().text() == nothing)
     }
 
     @Test func `from procfs add up the living processes`() throws {

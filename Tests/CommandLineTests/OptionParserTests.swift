@@ -108,7 +108,7 @@ struct OptionParserTests {
     @Test func `the number of positionals is checked in runc's words, with the usage line`() throws {
         #expect(try message("state") == "\"state\" requires exactly 1 argument(s) (usage: mrun state ID)")
         #expect(try message("state", "a", "b").hasPrefix("\"state\" requires exactly 1 argument(s)"))
-        #expect(try message("exec", "a").hasPrefix("\"exec\" requires a minimum of 2 argument(s)"))
+        #expect(try message("exec").hasPrefix("\"exec\" requires a minimum of 1 argument(s)"))
         #expect(try message("kill", "a", "b", "c").hasPrefix("\"kill\" requires a maximum of 2 argument(s)"))
         #expect(try message("list", "a").hasSuffix("(usage: mrun list [OPTION ...])"))
     }
@@ -139,7 +139,14 @@ struct SettingsTests {
         #expect(settings.logFile == "/l")
         #expect(settings.logFormat == .json)
         #expect(settings.isDebugging)
-        #expect(settings.wantsSystemd)
+        #expect(settings.cgroupManager == "systemd")
+    }
+
+    @Test func `a cgroup manager that is none is refused`() throws {
+        var settings = Settings()
+        _ = try settings.read(["--cgroup-manager", "disabled"])
+        #expect(settings.cgroupManager == "disabled")
+        #expect(throws: Failure.self) { try settings.read(["--cgroup-manager", "lmctfy"]) }
     }
 
     @Test func `without options the defaults hold`() throws {

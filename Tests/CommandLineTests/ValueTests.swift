@@ -51,6 +51,18 @@ struct ValueTests {
         #expect(throws: Failure.self) { try UserArgument(text) }
     }
 
+    @Test func `a group is one number`() throws {
+        #expect(try GroupArgument.id("0") == 0)
+        #expect(try GroupArgument.id("4294967294") == 4_294_967_294)
+    }
+
+    @Test(arguments: [
+        "", "-1", "+1", "4294967295", "4294967296", "wheel", "1,2", "1:2", "01", "1 ", "１", "0x1",
+    ])
+    func `any other group is refused, never read in part`(text: String) {
+        #expect(throws: Failure.self) { try GroupArgument.id(text) }
+    }
+
     @Test(arguments: ["web", "a", "...", "_", "+x", "Web-1.2_3", String(repeating: "x", count: 1024)])
     func `an id of the allowed letters is taken as it is`(text: String) throws {
         #expect(try ContainerID(text).text == text)
@@ -77,4 +89,17 @@ struct ValueTests {
     func `no other duration is taken`(text: String) {
         #expect(throws: Failure.self) { try Interval(text) }
     }
+}
+
+struct SizeTests {
+    @Test(arguments: [
+        ("0", Int64(0)), ("67108864", 67_108_864), ("512m", 512 << 20), ("1G", 1 << 30), ("1gb", 1 << 30),
+        ("64KiB", 65536), ("1.5g", 3 << 29), ("10b", 10), ("2T", 2 << 40), ("1p", 1 << 50), ("-1", -1),
+    ])
+    func `a size is a number with a unit`(text: String, want: Int64) { #expect(ByteSize(text)?.bytes == want) }
+
+    @Test(arguments: [
+        "", "m", "-2", "-1m", "1x", "1 m", "1mm", "1bb", "ib", "1ib", "0x10", "1e3", ".5g", "1..5g", "9999999999g", "+1", "1.5.5k",
+    ])
+    func `anything else is none`(text: String) { #expect(ByteSize(text) == nil) }
 }

@@ -31,22 +31,33 @@ CALLS = {
                 "rt_sigtimedwait": 137, "prctl": 167, "exit_group": 94, "keyctl": 219, "ppoll": 73},
 }[os.uname().machine]
 
-STAY, SUBREAPER, NO_NEW_PRIVS, CAPABILITIES, KEYRING, SETGROUPS, SECCOMP = (1 << n for n in range(7))
+STAY, SUBREAPER, NO_NEW_PRIVS, CAPABILITIES, KEYRING, SETGROUPS, SECCOMP, BORN = (1 << n for n in range(8))
 
 STEPS = [
     "RELEASED", "ORDERS", "KEYRING", "SESSION", "RLIMIT", "BOUNDING", "KEEPCAPS", "SETGROUPS", "SETGID", "SETUID",
-    "CAPSET", "AMBIENT", "CWD", "NO_NEW_PRIVS", "SECCOMP", "FORK", "CONFINE", "EXEC", "ENTER", "ENTERED", "LISTENER",
+    "CAPSET", "AMBIENT", "CWD", "NO_NEW_PRIVS", "SECCOMP", "FORK", "CONFINE", "EXEC", "ENTER", "ENTERED",
+    "ATTRIBUTE", "HELD", "LABEL", "LISTENER", "HOOK",
 ]
 
-START_FD, REPORT_FD, RECORD_FD, ENTER_FD = 10, 11, 12, 13
+START_FD, REPORT_FD, RECORD_FD, ENTER_FD, PROC_FD, PRESERVED_FD = 10, 11, 12, 13, 14, 15
+ORDERS_FD = 3
 
-HEADER = struct.Struct("<4I 2I 2I 5Q Q Q 2Q 2I 3I I 4i")
+HEADER = struct.Struct("<4I 2I 2I 5Q Q Q 2Q 2I 3I I 5i I Q 2I Q")
 FIELDS = [
     "magic", "size", "flags", "umask", "uid", "gid", "group_count", "groups_offset",
     "bounding", "effective", "permitted", "inheritable", "ambient",
     "executable_offset", "cwd_offset", "argv_offset", "envp_offset",
     "rlimit_count", "rlimits_offset", "seccomp_count", "seccomp_offset", "seccomp_flags", "preserved",
-    "start_fd", "report_fd", "record_fd", "enter_fd",
+    "start_fd", "report_fd", "record_fd", "enter_fd", "preserved_fd", "reserved", "attributes_offset",
+    "hook_count", "hooks_offset", "hook_state_offset",
+]
+
+PERSONALITY, SCHEDULER, IO_PRIORITY, MEMORY_POLICY, AFFINITY, LABELS = (1 << n for n in range(6))
+ATTRIBUTES = struct.Struct("<4I 2I 2I 2I i I 2I Q i I 3Q 2I")
+ATTRIBUTE_FIELDS = [
+    "given", "personality", "io_priority", "memory_mode", "node_words", "nodes_offset", "cpu_words", "cpus_offset",
+    "label_count", "labels_offset", "proc_fd", "reserved",
+    "size", "policy", "flags", "nice", "priority", "runtime", "deadline", "period", "clamp_least", "clamp_most",
 ]
 
 
@@ -68,11 +79,11 @@ def build():
 
 
 def orders(argv, executable=None, env=("PATH=/usr/bin:/bin",), cwd="/", flags=0, groups=(), rlimits=(), program=(),
-           **fields):
-    """One block, as the Runtime writes it."""
+           attributes=None, nodes=(), processors=(), labels=(), hooks=(), **fields):
+    """One block, as the Runtime writes it; `labels` are (file, text, label). A hook: its argv, env and time-out."""
     values = dict.fromkeys(FIELDS, 0)
     values.update(magic=0x3149524D, flags=flags, umask=0o22, start_fd=-1, report_fd=-1, record_fd=-1,
-                  enter_fd=-1)
+                  enter_fd=-1, preserved_fd=-1)
     if program:
         values["flags"] |= SECCOMP
     body = bytearray()
@@ -96,6 +107,22 @@ def orders(argv, executable=None, env=("PATH=/usr/bin:/bin",), cwd="/", flags=0,
     values["rlimits_offset"] = place(b"".join(struct.pack("<IIQQ", r, 0, s, h) for r, s, h in rlimits))
     values["seccomp_count"] = len(program)
     values["seccomp_offset"] = place(b"".join(struct.pack("<HBBI", *line) for line in program))
+    if attributes is not None:
+        more = dict.fromkeys(ATTRIBUTE_FIELDS, 0)
+        more.update(size=56, proc_fd=-1, node_words=len(nodes), cpu_words=len(processors), label_count=len(labels))
+        more["nodes_offset"] = place(struct.pack(f"<{len(nodes)}Q", *nodes))
+        more["cpus_offset"] = place(struct.pack(f"<{len(processors)}Q", *processors))
+        texts = [place(os.fsencode(text) + b"\0", 1) for label in labels for text in label]
+        more["labels_offset"] = place(struct.pack(f"<{len(texts)}Q", *texts))
+        more.update(attributes)
+        values["attributes_offset"] = place(ATTRIBUTES.pack(*(more[name] for name in ATTRIBUTE_FIELDS)))
+    if hooks:
+        state = fields.pop("state", "{}")
+        values["hook_state_offset"] = place(os.fsencode(state) + b"\0", 1)
+        values["hook_count"] = len(hooks)
+        values["hooks_offset"] = place(b"".join([
+            struct.pack("<3Q2I", place(os.fsencode(words[0]) + b"\0", 1), table(words), table(given), timeout, 0)
+            for words, given, timeout in hooks]))
     values["size"] = HEADER.size + len(body)
     values.update(fields)
     return HEADER.pack(*(values[name] for name in FIELDS)) + bytes(body)
@@ -162,43 +189,64 @@ def bury_strays():
             os.waitpid(pid, 0)
 
 
+class HookEnd:
+    """What is told of a hook that failed."""
+
+    def __init__(self, frame):
+        how, self.status, out, err, self.cut = struct.unpack_from("<5I", frame, 12)
+        self.how = ["ENDED", "TIMED_OUT", "ABANDONED", "NOT_EXECUTED", "NOT_STARTED"][how]
+        self.out, self.err = frame[32:32 + out], frame[32 + out:]
+        if len(self.err) != err:
+            raise AssertionError(f"a frame of {len(frame)} bytes")
+
+
 class Shim:
     """One started mrun-init, with everything that a test wants to know about it."""
 
     def __init__(self, binary, directory, argv=("/bin/true",), *, held=False, reporting=None, recorded=False,
-                 namespace=False, enter=None, block=None, stdin=None, prepare=None, leaked=(), **more):
+                 namespace=False, enter=None, proc=None, block=None, stdin=None, prepare=None, leaked=(), preserved=(),
+                 **more):
         self.reports, self.code, self.report = [], None, None
         table, numbers, theirs = {}, {}, []  # numbers for its descriptors; what is only its own
+        # Its own descriptors are above those of the task, one of which is up there as well.
+        above = max(0, len(preserved) - 6)
 
         def give(number, descriptor):
             table[number] = descriptor
             theirs.append(descriptor)
 
+        for index, descriptor in enumerate(preserved):
+            table[ORDERS_FD + index if index else PRESERVED_FD + above] = descriptor
+        if preserved:
+            numbers.update(preserved=len(preserved), preserved_fd=PRESERVED_FD + above)
+
         if not held if reporting is None else reporting:
             self.report, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            give(REPORT_FD, other.detach())
-            numbers["report_fd"] = REPORT_FD
+            give(REPORT_FD + above, other.detach())
+            numbers["report_fd"] = REPORT_FD + above
         if held:
             self.address = os.path.join(directory, f"start-{time.monotonic_ns()}")
             listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             listener.bind(self.address)
             listener.listen(16)
-            give(START_FD, listener.detach())
-            numbers["start_fd"] = START_FD
+            give(START_FD + above, listener.detach())
+            numbers["start_fd"] = START_FD + above
         if recorded:
             self.record_path = os.path.join(directory, f"record-{time.monotonic_ns()}")
-            give(RECORD_FD, os.open(self.record_path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC))
-            numbers["record_fd"] = RECORD_FD
+            give(RECORD_FD + above, os.open(self.record_path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC))
+            numbers["record_fd"] = RECORD_FD + above
         if enter is not None:
-            table[ENTER_FD] = enter
-            numbers["enter_fd"] = ENTER_FD
+            table[ENTER_FD + above] = enter
+            numbers["enter_fd"] = ENTER_FD + above
+        if proc is not None:
+            table[PROC_FD + above] = proc
         self.output_reader, output = os.pipe()
         give(1, output)
         if stdin is None:
             give(0, os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC))
         else:
             table[0] = stdin
-        give(3, sealed(orders(list(argv), **{**numbers, **more}) if block is None else block))
+        give(ORDERS_FD, sealed(orders(list(argv), **{**numbers, **more}) if block is None else block))
         self.pid = self._fork(namespace, lambda: self._become(binary, table, prepare, leaked))
         self.pidfd = os.pidfd_open(self.pid)
         for descriptor in theirs:
@@ -259,8 +307,10 @@ class Shim:
     def read_reports(self):
         """All frames until the end of the stream, as (step, error, detail)."""
         self.report.settimeout(20)
-        while frame := self.report.recv(64):
-            step, error, detail = struct.unpack("<3I", frame)
+        while frame := self.report.recv(8192):
+            step, error, detail = struct.unpack_from("<3I", frame)
+            if STEPS[step] == "HOOK":
+                self.hook_end = HookEnd(frame)
             self.reports.append((STEPS[step], error, detail))
         return self.reports
 

@@ -12,6 +12,8 @@ from harness import (CALLS, CAPABILITIES, CLONE_NEWUSER, NO_NEW_PRIVS, RECORD_FD
                      status_of)
 from tracing import be_traced, stops
 
+HELD = ("HELD", 0, 0)
+
 
 class Held(InitTest):
     def test_it_starts_when_told(self):
@@ -139,14 +141,14 @@ class Held(InitTest):
                 shim = self.launch(held=True, reporting=True, namespace=True, flags=CAPABILITIES | flags,
                                    bounding=self.TARGET, permitted=self.TARGET, effective=self.TARGET,
                                    prepare=self.full_ambient_set, **held_sets, **more)
-                self.assertEqual(shim.read_reports(), [])
+                self.assertEqual(shim.read_reports(), [HELD])
                 status = status_of(shim.pid)
                 have = (self.TARGET | self.ALWAYS | needed) & held_capabilities()
                 self.assertEqual(sets(status), {"Inh": 0, "Prm": have, "Eff": have, "Bnd": self.TARGET, "Amb": 0})
                 self.assertEqual(status["NoNewPrivs"], "1" if flags & NO_NEW_PRIVS else "0")
                 shim.report.close()
                 shim.start()
-                self.assertEqual((shim.read_reports(), shim.wait()), ([RELEASED], 0))
+                self.assertEqual((shim.read_reports(), shim.wait()), ([HELD, RELEASED], 0))
 
     @staticmethod
     def full_ambient_set():
@@ -163,7 +165,7 @@ class Held(InitTest):
         for limits in ([], [(resource.RLIMIT_CORE, 0, 0)]):
             shim = self.launch(held=True, reporting=True, prepare=with_all_capabilities, flags=CAPABILITIES,
                                rlimits=limits)
-            self.assertEqual(shim.read_reports(), [])
+            self.assertEqual(shim.read_reports(), [HELD])
             have = self.ALWAYS | (1 << CAP_SYS_RESOURCE if limits else 0)
             self.assertEqual(sets(status_of(shim.pid)), {"Inh": 0, "Prm": have, "Eff": have, "Bnd": 0, "Amb": 0})
 
@@ -180,7 +182,7 @@ class Held(InitTest):
                             flags=CAPABILITIES, bounding=1)
         self.assertRegex(shim.record(), r"\Afinished \d+ 256\n\Z")
 
-    def test_the_end_of_an_early_report_tells_that_it_is_held(self):
+    def test_an_early_report_tells_that_it_is_held(self):
         shim = self.launch(held=True, reporting=True, recorded=True, namespace=True, leaked=range(14, 40),
                            prepare=be_traced, flags=CAPABILITIES | NO_NEW_PRIVS, bounding=self.TARGET,
                            permitted=self.TARGET)
@@ -197,10 +199,10 @@ class Held(InitTest):
         self.assertEqual(os.readlink(f"/proc/{shim.pid}/fd/3"), "anon_inode:[signalfd]")
         self.assertEqual(next(entry for _, entry in calls if entry)[0], CALLS["ppoll"])
         calls.close()
-        self.assertEqual(shim.read_reports(), [])
+        self.assertEqual(shim.read_reports(), [HELD])
         shim.report.close()
         shim.start()
-        self.assertEqual((shim.read_reports(), shim.wait()), ([RELEASED], 0))
+        self.assertEqual((shim.read_reports(), shim.wait()), ([HELD, RELEASED], 0))
 
     def test_it_needs_little_memory_and_no_processor(self):
         program = deny(*range(1000), action=KILL_PROCESS)

@@ -9,16 +9,18 @@ import unittest
 
 sys.dont_write_bytecode = True  # the tests leave nothing behind
 
+from test_attributes import Attributes, DamagedAttributes, Labels
 from test_entering import Entering
 from test_held import Held
+from test_hooks import Hooks
 from test_listener import Listener
 from test_orders import DamagedOrders
 from test_privileges import Privileges
 from test_staying import Forwarding, Reaping, Staying, Terminals
 from test_task import Cleanliness, Starting, WorkingDirectory
 
-__all__ = ["Cleanliness", "DamagedOrders", "Entering", "Forwarding", "Held", "Listener", "Privileges", "Reaping", "Starting",
-           "Staying", "Terminals", "WorkingDirectory"]
+__all__ = ["Attributes", "Cleanliness", "DamagedAttributes", "DamagedOrders", "Entering", "Forwarding", "Held", "Hooks",
+           "Labels", "Listener", "Privileges", "Reaping", "Starting", "Staying", "Terminals", "WorkingDirectory"]
 
 if __name__ == "__main__":
     unittest.main()

@@ -235,29 +235,7 @@ END
         refused_soon "$pointer"
         [[ $message == *'not supported by this version'* ]]
     done <<'END'
-.process.terminal = true|/process/terminal
-.hooks = {prestart: [{path: "/bin/true"}]}|/hooks
-.linux.namespaces += [{type: "user"}]|/linux/namespaces/5
-.linux.namespaces += [{type: "time"}]|/linux/namespaces/5
-.linux.uidMappings = [{containerID: 0, hostID: 1000, size: 1}]|/linux/uidMappings
-.linux.gidMappings = [{containerID: 0, hostID: 1000, size: 1}]|/linux/gidMappings
-.linux.timeOffsets = {monotonic: {secs: 1}}|/linux/timeOffsets
-.linux.netDevices = {eth0: {}}|/linux/netDevices
 .linux.intelRdt = {closID: "x"}|/linux/intelRdt
-.linux.memoryPolicy = {mode: "MPOL_BIND"}|/linux/memoryPolicy
-.linux.personality = {domain: "LINUX32"}|/linux/personality
-.linux.mountLabel = "x"|/linux/mountLabel
-.process.apparmorProfile = "x"|/process/apparmorProfile
-.process.selinuxLabel = "x"|/process/selinuxLabel
-.process.scheduler = {policy: "SCHED_FIFO"}|/process/scheduler
-.process.ioPriority = {class: "IOPRIO_CLASS_RT"}|/process/ioPriority
-.linux.resources.blockIO = {weight: 100}|/linux/resources/blockIO
-.linux.resources.hugepageLimits = [{pageSize: "2MB", limit: 0}]|/linux/resources/hugepageLimits
-.linux.resources.network = {classID: 1}|/linux/resources/network
-.linux.resources.rdma = {mlx: {hcaHandles: 1}}|/linux/resources/rdma
-.mounts[0].uidMappings = [{containerID: 0, hostID: 1, size: 1}]|/mounts/0/uidMappings
-.mounts += [{destination: "/x", type: "bind", source: "/tmp", options: ["bind", "idmap"]}]|/mounts/6/options/1
-.mounts += [{destination: "/x", type: "tmpfs", options: ["tmpcopyup"]}]|/mounts/6/options/0
 .vm = {kernel: {path: "/x"}}|/vm
 END
     # Empty ones ask for nothing.

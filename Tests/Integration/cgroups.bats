@@ -81,7 +81,7 @@ is() {
     local limits
     for limits in '{memory: {limit: -5}}' '{memory: {limit: 4096, swap: 1024}}' '{memory: {swap: 1048576}}' '{memory: {swappiness: 101}}' \
         '{cpu: {shares: -1}}' '{cpu: {cpus: "999"}}' '{cpu: {cpus: "a"}}' '{pids: {limit: "many"}}' '{unified: {"memory.max": "1"}}' \
-        '{cpu: {quota: 1}}' '{blockIO: {weight: 100}}' '{devices: [{allow: true, type: "x"}]}' '{devices: [{allow: true, access: "rwx"}]}' \
+        '{cpu: {quota: 1}}' '{blockIO: {weight: 5}}' '{devices: [{allow: true, type: "x"}]}' '{devices: [{allow: true, access: "rwx"}]}' \
         '{devices: [{allow: true, major: -2}]}' '{devices: [{type: "c"}]}'; do
         make_bundle "$id" ".linux.resources = $limits"
         refused '' mrun create --bundle "$bundle" "$id"

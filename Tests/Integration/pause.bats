@@ -56,7 +56,7 @@ counts_on() { [ "$(count)" -gt "$1" ]; }
     start_counter
     refused 'container not paused' mrun resume "$id"
     mrun pause "$id"
-    refused 'container paused already' mrun pause "$id"
+    refused 'container not running (it is paused already)' mrun pause "$id"
     has_status "$id" paused
     mrun resume "$id"
     mrun kill "$id" KILL

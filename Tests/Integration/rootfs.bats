@@ -124,8 +124,6 @@ no way back' ]
     run_script pwd '.process.cwd = "/usr/bin"'
     [ "$output" = /usr/bin ]
     new_id
-    make_bundle "$id" '.process.cwd = "/nosuch"'
-    refused 'chdir to cwd ("/nosuch") set in config.json' mrun run --bundle "$bundle" "$id"
     local number
     for number in {3..14} 200; do
         make_bundle "$id" '.process.cwd = "/proc/self/fd/'"$number"'"'

@@ -219,12 +219,7 @@ struct RefusalTests {
     }
 
     @Test(arguments: [
-        "/hooks", "/vm", "/process/apparmorProfile", "/process/selinuxLabel", "/process/scheduler",
-        "/process/ioPriority", "/process/execCPUAffinity", "/mounts/0/uidMappings", "/mounts/0/gidMappings",
-        "/linux/uidMappings", "/linux/gidMappings", "/linux/timeOffsets", "/linux/netDevices",
-        "/linux/intelRdt", "/linux/memoryPolicy", "/linux/personality", "/linux/mountLabel",
-        "/linux/resources/blockIO", "/linux/resources/hugepageLimits", "/linux/resources/network",
-        "/linux/resources/rdma",
+        "/vm", "/linux/intelRdt",
     ])
     func `a member that mrun does not bring about is refused by its place, unless it asks for nothing`(
         pointer: String
@@ -241,21 +236,30 @@ struct RefusalTests {
         }
     }
 
-    @Test(arguments: ["user", "time"])
-    func `kinds of namespaces that mrun does not make are refused`(kind: String) {
-        let changed = full.changed("/linux/namespaces/-", to: .object([.init("type", .string(kind))]))
-        let failure = #expect(throws: Failure.self) { try Spec(Cursor(changed)) }
-        #expect(
-            failure?.message
-                == "/linux/namespaces/6: \(kind) namespaces: not supported by this version of mrun")
+    @Test func `a terminal is wanted where the config says so, with its size`() throws {
+        #expect(try Spec(Cursor(full.changed("/process/terminal", to: nil))) == Spec(Cursor(full)))
+        let size = JSON.object(["height": .integer(24), "width": .integer(80)])
+        let changed = full.changed("/process/terminal", to: true).changed("/process/consoleSize", to: size)
+        let spec = try Spec(Cursor(changed))
+        #expect(spec.process?.terminal == true)
+        #expect(spec.process?.consoleSize == ConsoleSize(height: 24, width: 80))
+        #expect(try Spec(Cursor(spec.json)) == spec)
+        #expect(spec.problems() == [])
     }
 
-    @Test func `a terminal is refused, none is taken`() throws {
+    @Test func `a size that no terminal can have is a problem, unless there is none`() throws {
+        let size = JSON.object(["height": .integer(65536), "width": .integer(70000)])
+        let changed = full.changed("/process/consoleSize", to: size)
+        #expect(try Spec(Cursor(changed)).problems() == [])
+        let found = try Spec(Cursor(changed.changed("/process/terminal", to: true))).problems().map(\.message)
+        #expect(found.count == 2)
+        #expect(found.first?.hasPrefix("/process/consoleSize/height: ") == true)
+        #expect(found.last?.hasPrefix("/process/consoleSize/width: ") == true)
+        let negative = JSON.object(["height": .integer(-1), "width": .integer(1)])
         let failure = #expect(throws: Failure.self) {
-            try Spec(Cursor(full.changed("/process/terminal", to: true)))
+            try Spec(Cursor(full.changed("/process/consoleSize", to: negative)))
         }
-        #expect(failure?.message == "/process/terminal: a terminal: not supported by this version of mrun")
-        #expect(try Spec(Cursor(full.changed("/process/terminal", to: nil))) == Spec(Cursor(full)))
+        #expect(failure?.message.hasPrefix("/process/consoleSize/height: ") == true)
     }
 
     @Test(arguments: [

@@ -5,6 +5,8 @@ import Testing
 
 private let full: JSON = (try? JSON.parse(Array(fullConfig.utf8))) ?? .null
 
+private let range = JSON.object([.init("containerID", 0), .init("hostID", 1), .init("size", 1)])
+
 private func problems(_ pointer: String, _ value: JSON?) throws -> [String] {
     try Spec(Cursor(full.changed(pointer, to: value))).problems().map(\.message)
 }
@@ -32,16 +34,23 @@ struct ValidationTests {
             ("/process/env/1", "A", "/process/env/1: \"A\" has no \"=\""),
             ("/process/env/1", "", "/process/env/1: "),
             ("/process/env/2", "=b", "/process/env/2: the name is empty"),
-            ("/mounts/1/destination", "data", "/mounts/1/destination: \"data\" is relative"),
-            ("/mounts/0/destination", "", "/mounts/0/destination: \"\" is relative"),
-            ("/linux/namespaces/2", nil, "/linux/namespaces: without a mount namespace of its own"),
             (
-                "/linux/namespaces/0/path", "/run/pid",
-                "/linux/namespaces/0/path: an existing pid namespace: not supported by this version of mrun"
+                "/mounts/0/uidMappings", .array([range]),
+                "/mounts/0/uidMappings: \"uidMappings\" needs \"gidMappings\" beside it"
             ),
             (
+                "/mounts/1/gidMappings", .array([range]),
+                "/mounts/1/gidMappings: \"gidMappings\" needs \"uidMappings\" beside it"
+            ),
+            ("/linux/devices/1/minor", 1, "/linux/devices/1: a FIFO has neither major nor minor"),
+            ("/linux/devices/0/major", 4096, "/linux/devices/0: the kernel has no device 4096:229"),
+            ("/linux/devices/0/minor", 1_048_576, "/linux/devices/0: the kernel has no device 10:1048576"),
+            ("/linux/devices/0/path", "/", "/linux/devices/0/path: \"/\" is no place for a device"),
+            ("/linux/devices/0/path", "/dev/../x", "/linux/devices/0/path: \"/dev/../x\" is no place"),
+            ("/linux/namespaces/2", nil, "/linux/namespaces: without a mount namespace of its own"),
+            (
                 "/linux/namespaces/2/path", "/run/mnt",
-                "/linux/namespaces/2/path: an existing mount namespace: not supported by this version of mrun"
+                "/mounts: nothing is changed in an existing mount namespace"
             ),
             (
                 "/linux/namespaces/1/path", "/run/net",

@@ -1,4 +1,5 @@
 import Kernel
+import OCI
 import Plan
 import Testing
 
@@ -22,7 +23,7 @@ struct MountOptionsTests {
         #expect(options.attributes.set == set)
         #expect(options.attributes.clear == clear)
         #expect(options.attributes.setRecursive == 0 && options.attributes.clearRecursive == 0)
-        #expect(!options.bind && options.propagation == nil && options.parameters == [])
+        #expect(!options.bind && options.propagation == [] && options.parameters == [])
     }
 
     @Test(arguments: attributes)
@@ -66,9 +67,10 @@ struct MountOptionsTests {
             ("rprivate", 0x44000), ("rslave", 0x84000), ("rshared", 0x104000), ("runbindable", 0x24000),
         ] as [(String, UInt64)])
     func `a word of propagation has the bits of mount(2)`(word: String, flags: UInt64) throws {
-        #expect(try options(word).propagation?.flags == flags)
+        #expect(try options(word).propagation.map(\.flags) == [flags])
         #expect(MountPropagation(word: word)?.flags == flags)
-        #expect(try options("shared", word).propagation?.flags == flags)
+        // One after the other, as mount(8) does: a slave can be made shared as well.
+        #expect(try options("slave", word).propagation.map(\.flags) == [0x80000, flags])
     }
 
     @Test(arguments: ["", "Private", "rrprivate", "none", "ro"])
@@ -76,22 +78,28 @@ struct MountOptionsTests {
         #expect(MountPropagation(word: word) == nil)
     }
 
-    @Test(arguments: [
-        "idmap", "ridmap", "idmap=uids=0-1-2", "tmpcopyup", "remount",
-    ])
-    func `a word that mrun does not bring about is refused with its place`(word: String) {
-        let failure = #expect(throws: Failure.self) { try options("ro", word) }
-        #expect(failure?.message.hasPrefix("/mounts/3/options/1: \"\(word)\": ") == true)
-        #expect(failure?.message.hasSuffix(": not supported by this version of mrun") == true)
-    }
-
-    @Test(arguments: ["defaults", "async", "loud", "nomand", "nolazytime", "noiversion", "silent"])
-    func `a word that says what is so anyway is dropped`(word: String) throws {
+    @Test(arguments: ["defaults", "loud", "iversion", "noiversion", "silent", ""])
+    func `a word that changes nothing is dropped`(word: String) throws {
         #expect(try options(word) == options())
     }
 
+    @Test(arguments: ["sync", "async", "dirsync", "lazytime", "nolazytime", "mand", "nomand"])
+    func `a flag of every file system is told from its parameters`(word: String) throws {
+        let options = try options("a=1", word)
+        #expect(options.flags == [word] && options.parameters == ["a=1"])
+    }
+
+    @Test func `words that stand for themselves`() throws {
+        #expect(try options("remount").remount && !options("rro").remount)
+        #expect(try options("tmpcopyup").copyUp && !options("rro").copyUp)
+        #expect(try options("src-nofollow").links.followsSource == false)
+        #expect(try options("dest-nofollow").links.followsTarget == false)
+        #expect(try options("copy-symlink").links.copies)
+        #expect(try options("ro").links == BindLinks())
+    }
+
     @Test(arguments: [
-        "size=64k", "mode=755", "newinstance", "lowerdir=/a:/b", "sync", "r", "RO", "", "rmode=1",
+        "size=64k", "mode=755", "newinstance", "lowerdir=/a:/b", "r", "RO", "rmode=1", "rsync", "idmapx",
     ])
     func `any other word is a parameter of the file system`(word: String) throws {
         #expect(try options("ro", word).parameters == [word])
@@ -99,5 +107,52 @@ struct MountOptionsTests {
 
     @Test func `parameters keep their order, and may repeat`() throws {
         #expect(try options("b=1", "ro", "a=2", "b=1").parameters == ["b=1", "a=2", "b=1"])
+    }
+
+    @Test(
+        arguments: [
+            ("size=64k,mode=755", ["size=64k", "mode=755"]), (",,a,", ["a"]),
+            (#"context="u:r:t:s0:c1,c2",size=1"#, ["context=u:r:t:s0:c1,c2", "size=1"]),
+            (#"context="u:r:t:s0""#, ["context=u:r:t:s0"]), (#"lowerdir=/a\,b:/c"#, ["lowerdir=/a,b:/c"]),
+            (#"context="open,end"#, ["context=open,end"]), (#"a\:b"#, [#"a\:b"#]),
+        ] as [(String, [String])])
+    func `one word can hold several parameters, as the data of mount(2) does`(word: String, want: [String])
+        throws
+    {
+        #expect(try options(word).parameters == want)
+    }
+}
+
+struct OwnerOptionTests {
+    private func ranges(_ ranges: [OwnerOption.Range]) -> [String] {
+        ranges.map {
+            "\($0.isRelative ? "@" : "")\($0.mapping.containerID)-\($0.mapping.hostID)-\($0.mapping.size)"
+        }
+    }
+
+    @Test func `idmap and ridmap ask for the entry's mappings, or the container's`() throws {
+        let one = try #require(try options("idmap").owners)
+        #expect(one.uids == [] && one.gids == [] && !one.recursive)
+        #expect(try options("ridmap").owners?.recursive == true)
+        #expect(try options("ridmap", "idmap").owners?.recursive == true)
+        #expect(try options("ro").owners == nil)
+    }
+
+    @Test func `ranges are given in the option`() throws {
+        let owners = try #require(
+            try options("idmap=uids=0-1-10#@10-11-10;gids=0-100-4294967194").owners)
+        #expect(ranges(owners.uids) == ["0-1-10", "@10-11-10"])
+        #expect(ranges(owners.gids) == ["0-100-4294967194"])
+    }
+
+    @Test(arguments: [
+        "", "uids=0-1-1", "gids=0-1-1", "uids=;gids=", "uids=0-1;gids=0-1-1", "uids=0-1-1-1;gids=0-1-1",
+        "uids=0-1-0;gids=0-1-1", "uids=+0-1-1;gids=0-1-1", "uids=0--1-1;gids=0-1-1", "uids=a-1-1;gids=0-1-1",
+        "uids=0-4294967295-1;gids=0-1-1", "uids=0-4294967296-1;gids=0-1-1", "pids=0-1-1",
+        "uids=0-1-1,gids=0-1-1",
+    ])
+    func `anything else is refused with its place`(text: String) {
+        let failure = #expect(throws: Failure.self) { try options("ro", "idmap=" + text) }
+        #expect(failure?.message.hasPrefix("/mounts/3/options/1: ") == true)
     }
 }

@@ -21,7 +21,8 @@ struct PhaseTests {
     @Test func `the phases are in the one order that works`() {
         #expect(
             Phase.allCases == [
-                .isolation, .root, .mounts, .devices, .links, .sysctls, .masks, .readOnly, .pivot, .names,
+                .isolation, .root, .mounts, .devices, .links, .workingDirectory, .sysctls, .hooks, .masks, .readOnly, .pivot,
+                .names,
             ])
         #expect(Phase.allCases.map(\.rawValue) == Array(0..<Phase.allCases.count))
     }
@@ -83,6 +84,32 @@ struct PlannerTests {
         #expect(plan.ordered == [.propagation(try propagation("rslave")), .shareRoot])
     }
 
+    @Test
+    func
+        `a terminal comes after the links and before the root is read-only; in the host's root no file is made`()
+        throws
+    {
+        var spec = Spec()
+        spec.root = RootSpec(path: "rootfs", readonly: true)
+        spec.process = ProcessSpec(args: ["true"], cwd: "/")
+        #expect(try !Planner.plan(for: spec, rootfs: "/r", bundle: "/b").ordered.contains { isTerminal($0) })
+        spec.process?.terminal = true
+        let plan = try Planner.plan(for: spec, rootfs: "/r", bundle: "/b").ordered
+        let last: [Operation] = [
+            .link(path: "/dev/ptmx", target: "pts/ptmx"), .terminal(makesConsole: true), .readOnlyRoot,
+            .pivot,
+        ]
+        #expect(Array(plan.suffix(4)) == last)
+        spec.root = RootSpec(path: "/")
+        #expect(
+            try Planner.plan(for: spec, rootfs: "/", bundle: "/b").ordered.last
+                == .terminal(makesConsole: false))
+    }
+
+    private func isTerminal(_ operation: Operation) -> Bool {
+        if case .terminal = operation { true } else { false }
+    }
+
     @Test func `everything that a config asks for has its turn`() throws {
         var spec = Spec()
         spec.root = RootSpec(path: "rootfs", readonly: true)
@@ -98,7 +125,7 @@ struct PlannerTests {
             .mount(
                 FilesystemMount(
                     type: "tmpfs", source: nil, target: target, attributes: MountAttributes(),
-                    parameters: [], propagation: nil))
+                    parameters: [], propagation: []))
         }
         var want: [Operation] = [
             .propagation(try propagation("rslave")), .bindRoot("/rootfs"), tmpfs("/b"), tmpfs("/a"),
@@ -139,7 +166,9 @@ struct PlannerTests {
         for rootfs in ["/", "/rootfs"] {
             let ordered = try Planner.plan(for: spec, rootfs: rootfs, bundle: "/bundle").ordered
             #expect(ordered.first == .propagation(try propagation(first)))
-            #expect(ordered.last == .rootPropagation(try propagation(word)))
+            // A private root is what it is already.
+            let isLast = ordered.last == .rootPropagation(try propagation(word))
+            #expect(isLast != word.hasSuffix("private"))
         }
     }
 
@@ -158,7 +187,7 @@ struct DestinationTests {
     ])
     func `a destination has no empty steps, and none upwards`(path: String, want: String) throws {
         let bound = BindMount(
-            source: "/s", target: want, recursive: false, attributes: MountAttributes(), propagation: nil)
+            source: "/s", target: want, recursive: false, attributes: MountAttributes(), propagation: [])
         #expect(try planned(MountSpec(path, type: "bind", source: "/s")) == [.bind(bound)])
     }
 
@@ -248,7 +277,7 @@ struct BindTests {
                 == "/mounts/0/source: \"source\" is missing")
     }
 
-    @Test(arguments: ["size=1m", "mode=755", "rox", "nonsense", "RO", ""])
+    @Test(arguments: ["size=1m", "mode=755", "rox", "nonsense", "RO"])
     func `a word that is no option of a bind is refused`(word: String) {
         #expect(
             refusal(mounting: MountSpec("/t", source: "/s", options: ["bind", "ro", word]))
@@ -259,7 +288,7 @@ struct BindTests {
         let mount = try bind("/s", ["rbind", "ro", "rnosuid", "rprivate"])
         #expect(mount.attributes.set == MountAttributes.readOnly)
         #expect(mount.attributes.setRecursive == MountAttributes.noSUID)
-        #expect(mount.propagation == MountPropagation(word: "rprivate"))
+        #expect(mount.propagation == [try propagation("rprivate")])
     }
 }
 
@@ -273,22 +302,21 @@ struct FilesystemTests {
 
     @Test func `attributes, parameters and propagation are told apart`() throws {
         let options = ["nosuid", "size=64k", "noexec", "mode=755", "shared", "defaults", "ro", "newinstance"]
-        var attributes = MountAttributes(
+        let attributes = MountAttributes(
             set: MountAttributes.noSUID | MountAttributes.noExec | MountAttributes.readOnly)
-        attributes.clear = 0
         let want = FilesystemMount(
-            type: "tmpfs", source: "shm", target: "/t", attributes: attributes,
-            parameters: ["size=64k", "mode=755", "newinstance"], propagation: MountPropagation(word: "shared")
-        )
+            type: "x", source: "shm", target: "/t", attributes: attributes,
+            parameters: ["size=64k", "mode=755", "newinstance"], propagation: [try propagation("shared")])
         #expect(
-            try planned(MountSpec("/t", type: "tmpfs", source: "shm", options: options)) == [.mount(want)])
+            try planned(MountSpec("/t", type: "x", source: "shm", options: options)) == [.mount(want)])
     }
 
-    @Test(arguments: ["rro", "rnosuid", "rnoexec", "rrw"])
-    func `recursive attributes make no sense for a fresh file system`(word: String) {
-        #expect(
-            refusal(mounting: MountSpec("/t", type: "tmpfs", options: [word]))
-                == "/mounts/0/options: recursive attributes: a fresh file system has nothing below it")
+    @Test(arguments: [("rro", 1, 0), ("rnosuid", 2, 0), ("rrw", 0, 1)] as [(String, UInt64, UInt64)])
+    func `what holds for all below a fresh file system holds for it`(word: String, set: UInt64, clear: UInt64)
+        throws
+    {
+        let mount = try filesystem(MountSpec("/t", type: "ramfs", options: [word]))
+        #expect(mount.attributes.set == set && mount.attributes.clear == clear)
     }
 
     @Test(arguments: ["cgroup", "cgroup2"])
@@ -296,6 +324,8 @@ struct FilesystemTests {
         let mount = MountSpec("/sys/fs/cgroup/", type: type, source: "cgroup", options: ["ro", "nosuid"])
         let attributes = MountAttributes(set: MountAttributes.readOnly | MountAttributes.noSUID)
         #expect(
-            try planned(mount) == [.cgroups(target: "/sys/fs/cgroup", attributes: attributes)])
+            try planned(mount) == [
+                .cgroups(target: "/sys/fs/cgroup", attributes: attributes, propagation: [])
+            ])
     }
 }

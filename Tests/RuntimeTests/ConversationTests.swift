@@ -27,7 +27,7 @@ struct ConversationTests {
 
     init() throws { pair = try Pair() }
 
-    @Test(arguments: [Word.proceed])
+    @Test(arguments: [Word.proceed, .ready, .hooked])
     func `a word is heard as it was said, both ways`(word: Word) throws {
         try pair.left.say(word)
         try pair.right.say(word)

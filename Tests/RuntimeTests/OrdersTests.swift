@@ -56,7 +56,7 @@ struct OrdersTests {
         #expect(Array(block.bytes.prefix(4)) == Array("MRI1".utf8))
         #expect(block.header.magic == UInt32(ORDERS_MAGIC))
         #expect(Int(block.header.size) == block.bytes.count)
-        #expect(block.header.preserved == 0)
+        #expect(block.header.preserved == 0 && block.header.preserved_fd == -1 && block.header.reserved == 0)
     }
 
     @Test func `ids, groups, umask and limits are in the block`() throws {
@@ -120,11 +120,29 @@ struct OrdersTests {
     }
 
     @Test func `the layout is that of the header`() {
-        #expect(MemoryLayout<CKernel.orders>.size == 144)
+        #expect(MemoryLayout<CKernel.orders>.size == 176)
         #expect(MemoryLayout<CKernel.orders>.offset(of: \.bounding) == 32)
         #expect(MemoryLayout<CKernel.orders>.offset(of: \.start_fd) == 124 + 4)
         #expect(MemoryLayout<orders_rlimit>.size == 24)
         #expect(MemoryLayout<orders_report>.size == 12)
+        #expect(MemoryLayout<orders_hook>.size == 32 && MemoryLayout<orders_hook_report>.size == 32)
+    }
+
+    @Test func `hooks are in the block, and nothing of them where there are none`() throws {
+        var orders = try orders()
+        #expect(Block(orders).header.hook_count == 0)
+        orders.hooks = [
+            HookSpec(path: "/a"), HookSpec(path: "/b", args: ["b", "é"], env: ["A=1"], timeout: 9),
+        ]
+        orders.hookState = "{}"
+        let block = Block(orders)
+        #expect(block.header.hook_count == 2 && block.header.hooks_offset % 8 == 0)
+        #expect(block.string(block.header.hook_state_offset) == "{}")
+        let hooks = block.values(Int(block.header.hooks_offset), 2, as: orders_hook.self)
+        #expect(hooks.map { block.string($0.path_offset) } == ["/a", "/b"])
+        #expect(hooks.map { block.table($0.argv_offset) } == [["/a"], ["b", "é"]])
+        #expect(hooks.map { block.table($0.envp_offset) } == [[], ["A=1"]])
+        #expect(hooks.map(\.timeout) == [0, 9])
     }
 
     @Test func `descriptors are none unless they are given`() throws {
@@ -135,6 +153,8 @@ struct OrdersTests {
         let given = Block(orders).header
         #expect(
             given.start_fd == 10 && given.report_fd == 11 && given.record_fd == 12 && given.enter_fd == 13)
+        orders.preserved = (2, 14)
+        #expect(Block(orders).header.preserved == 2 && Block(orders).header.preserved_fd == 14)
     }
 }
 
@@ -218,8 +238,7 @@ struct OrdersReportTests {
         var process = ProcessSpec(args: ["sh"], cwd: "/work")
         process.rlimits = rlimits
         if held {
-            try InitReport.readHeld(from: Conversation(socket: mine.raw), process: process)
-            return nil
+            return try InitReport.readHeld(from: Conversation(socket: mine.raw), process: process) ? 1 : nil
         }
         let nobody = { () throws(Failure) -> SeccompListener in throw .refused("there is no agent") }
         return try InitReport.read(from: Conversation(socket: mine.raw), listener: nobody) {
@@ -242,7 +261,9 @@ struct OrdersReportTests {
     }
 
     @Test func `an init that is held has no more to say, and tells a failure in words`() throws {
-        try read([], held: true)
+        #expect(try read([(ORDERS_STEP_HELD, 0, 0)], held: true) == 1)
+        // Death closes the stream just as waiting does.
+        #expect(try read([], held: true) == nil)
         let failure = #expect(throws: Failure.self) {
             try read([(ORDERS_STEP_KEYRING, EDQUOT, 0)], held: true)
         }
@@ -283,8 +304,8 @@ struct OrdersReportTests {
 
     @Test(arguments: 1..<UInt32(ORDERS_STEP_COUNT.rawValue))
     func `every step has words of its own`(step: UInt32) {
-        // A limit is told by its name, which is not there; to have entered is no failure.
-        let wordless = [ORDERS_STEP_RLIMIT, ORDERS_STEP_ENTERED]
+        // A limit is told by its name, which is not there; to have entered or to be held is no failure.
+        let wordless = [ORDERS_STEP_RLIMIT, ORDERS_STEP_ENTERED, ORDERS_STEP_HELD]
         let failure = #expect(throws: Failure.self) { try read([(orders_step(step), EPERM, 0)]) }
         #expect(failure?.message.hasPrefix("init step") == wordless.contains(orders_step(step)))
     }

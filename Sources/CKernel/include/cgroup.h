@@ -17,6 +17,8 @@ long sys_path_filesystem_magic(const char *path);
 long sys_add_attribute(const char *path, const char *name, const void *_Nullable value, size_t size);
 long sys_get_attribute(const char *path, const char *name, void *buffer, size_t size);
 long sys_remove_attribute(const char *path, const char *name);
+// A counter for the kernel to add to, which does not block; closed on exec.
+long sys_eventfd(void);
 
 #pragma clang assume_nonnull end
 #endif

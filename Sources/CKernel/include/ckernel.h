@@ -50,6 +50,16 @@ long sys_readlinkat(int dir, const char *path, char *buffer, size_t size);
 long sys_unlinkat(int dir, const char *path, int flags);
 long sys_renameat(int from, const char *path, int to, const char *name);
 long sys_fchownat(int dir, const char *path, uint32_t uid, uint32_t gid, int flags);
+// The mode of a file that is no symbolic link.
+long sys_fchmodat(int dir, const char *path, unsigned mode);
+// Gives `path` the times of the last access and change that the open file `from` has.
+long sys_copy_times(int from, int dir, const char *path, int flags);
+long sys_linkat(int from, const char *path, int to, const char *name);
+// Copies from where `from` stands to where `to` stands.
+long sys_sendfile(int to, int from, size_t count);
+long sys_flistxattr(int fd, char *_Nullable names, size_t size);
+long sys_fgetxattr(int fd, const char *name, void *_Nullable value, size_t size);
+long sys_fsetxattr(int fd, const char *name, const void *_Nullable value, size_t size);
 long sys_fchmod(int fd, unsigned mode);
 long sys_fchdir(int fd);
 long sys_chdir(const char *path);
@@ -64,6 +74,9 @@ long sys_fsopen(const char *type, unsigned flags);
 long sys_fsconfig(int fd, unsigned command, const char *_Nullable key, const char *_Nullable value, int aux);
 long sys_fsmount(int fd, unsigned flags, unsigned attributes);
 long sys_mount_setattr(int dir, const char *path, unsigned flags, uint64_t set, uint64_t clear, uint64_t propagation);
+// Maps the owners of a detached tree through the user namespace `userns`.
+long sys_mount_idmap(int tree, unsigned flags, int userns);
+long sys_fspick(int dir, const char *path, unsigned flags);
 long sys_mount(const char *_Nullable source, const char *target, const char *_Nullable type, unsigned long flags);
 long sys_umount2(const char *target, int flags);
 long sys_pivot_root(const char *root, const char *old);

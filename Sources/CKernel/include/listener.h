@@ -18,8 +18,6 @@ long sys_tell_senders(int socket);
 long sys_limit_sending(int socket, int seconds);
 // Like read(2); `sender` gets the pid of who has written, or 0.
 long sys_receive(int socket, void *buffer, size_t count, int *sender);
-// Writes the first part of `bytes` together with a descriptor; returns how many bytes went.
-long sys_send_descriptor(int socket, const void *bytes, size_t count, int descriptor);
 
 #pragma clang assume_nonnull end
 #endif

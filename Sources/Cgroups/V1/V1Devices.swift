@@ -7,7 +7,11 @@ extension V1 {
         package static let name = "devices"
 
         package static func writes(for resources: ResourceSpec) throws(Failure) -> [ControlWrite] {
-            let rules = DeviceRules.effective(resources.devices)
+            try writes(for: resources.devices)
+        }
+
+        static func writes(for devices: [DeviceRule]) throws(Failure) -> [ControlWrite] {
+            let rules = DeviceRules.effective(devices)
             guard let first = rules.first else { return [] }
             var writes = [write("a", allow: first.allow)]
             var exceptions: [DeviceRule] = []
@@ -25,6 +29,17 @@ extension V1 {
                 }
             }
             return writes
+        }
+
+        /// What leads from one list of such writes to another, with nothing denied in between that both allow.
+        static func way(from old: [ControlWrite], to new: [ControlWrite]) -> [ControlWrite] {
+            let nothingButAllowed = { (writes: [ControlWrite]) in
+                writes.first?.file == "devices.deny"
+                    && writes.dropFirst().allSatisfy { $0.file == "devices.allow" }
+            }
+            guard nothingButAllowed(old), nothingButAllowed(new) else { return new }
+            let gone = old.dropFirst().filter { !new.contains($0) }
+            return gone.map { ControlWrite("devices.deny", $0.text) } + new.dropFirst()
         }
 
         private static func write(_ text: String, allow: Bool) -> ControlWrite {

@@ -29,6 +29,9 @@ extension V1 {
                 }
                 writes.append(ControlWrite("memory.swappiness", String(swappiness)))
             }
+            if let isOn = memory.useHierarchy {
+                writes.append(ControlWrite("memory.use_hierarchy", isOn ? "1" : "0"))
+            }
             if let disabled = memory.disableOOMKiller {
                 writes.append(ControlWrite("memory.oom_control", disabled ? "1" : "0"))
             }

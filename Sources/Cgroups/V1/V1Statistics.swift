@@ -6,12 +6,32 @@ internal import Kernel
 /// Statistics from v1's control files.
 enum V1Statistics {
     static func json(_ reader: ControlReader) throws(Failure) -> JSON {
-        .object([
+        let counted = JSON.object([
             "cpu": try cpu(reader),
+            "cpuset": try cpuset(reader),
             "memory": try memory(reader),
             "pids": try StatisticsForm.pids(reader),
             "blkio": try blkio(reader),
         ])
+        guard case .object(let members) = counted else { return counted }
+        return .object(members + (try StatisticsRest.members(reader)))
+    }
+
+    private static func cpuset(_ reader: ControlReader) throws(Failure) -> JSON? {
+        guard let cpus = try reader.text("cpuset.cpus") else { return nil }
+        var members: [JSON.Member] = []
+        func add(_ name: String) throws(Failure) {
+            let text = try reader.text("cpuset.\(name)") ?? "0"
+            members.append(JSON.Member(name, .integer(Int64(text.prefix { $0 != "\n" }) ?? 0)))
+        }
+        members += StatisticsForm.list("cpus", cpus)
+        try add("cpu_exclusive")
+        members += StatisticsForm.list("mems", try reader.text("cpuset.mems") ?? "")
+        for name in [
+            "mem_hardwall", "mem_exclusive", "memory_migrate", "memory_spread_page", "memory_spread_slab",
+            "memory_pressure", "sched_load_balance", "sched_relax_domain_level",
+        ] { try add(name) }
+        return .object(members)
     }
 
     private static func cpu(_ reader: ControlReader) throws(Failure) -> JSON? {
@@ -79,18 +99,35 @@ enum V1Statistics {
     }
 
     private static func blkio(_ reader: ControlReader) throws(Failure) -> JSON? {
-        let bytes = try reader.text("blkio.throttle.io_service_bytes_recursive")
-        let operations = try reader.text("blkio.throttle.io_serviced_recursive")
-        if bytes == nil && operations == nil { return nil }
-        return .object(["ioServiceBytesRecursive": list(bytes), "ioServicedRecursive": list(operations)])
+        let names = [
+            ("ioServiceBytesRecursive", "io_service_bytes"), ("ioServicedRecursive", "io_serviced"),
+            ("ioQueueRecursive", "io_queued"), ("ioServiceTimeRecursive", "io_service_time"),
+            ("ioWaitTimeRecursive", "io_wait_time"), ("ioMergedRecursive", "io_merged"),
+            ("ioTimeRecursive", "time"), ("sectorsRecursive", "sectors"),
+        ]
+        var members: [JSON.Member] = []
+        var isCounted = false
+        for (name, file) in names {
+            // A disk is counted by its scheduler, or by what limits it.
+            for prefix in ["blkio.bfq.", "blkio.", "blkio.throttle."] {
+                guard let text = try reader.text("\(prefix)\(file)_recursive") else { continue }
+                isCounted = true
+                guard let list = list(text) else { continue }
+                members.append(JSON.Member(name, list))
+                break
+            }
+        }
+        return isCounted ? .object(members) : nil
     }
 
-    /// Lines `major:minor operation value`, and one `Total value`.
-    private static func list(_ text: String?) -> JSON? {
-        let entries: [JSON] = (text ?? "").split(separator: "\n").compactMap { line in
+    /// Lines `major:minor operation value`, or without the operation, and one `Total value`.
+    private static func list(_ text: String) -> JSON? {
+        let entries: [JSON] = text.split(separator: "\n").compactMap { line in
             let words = line.split(separator: " ")
-            guard words.count == 3, let value = UInt64(words[2]) else { return nil }
-            return StatisticsForm.blockEntry(words[0], String(words[1]), value)
+            guard words.count == 2 || words.count == 3, let value = UInt64(words[words.count - 1]) else {
+                return nil
+            }
+            return StatisticsForm.blockEntry(words[0], words.count == 3 ? String(words[1]) : nil, value)
         }
         return entries.isEmpty ? nil : .array(entries)
     }

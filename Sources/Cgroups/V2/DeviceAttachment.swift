@@ -15,7 +15,7 @@ extension CgroupDirectory {
             let program = try BPF.load(DeviceProgram(rules))
             try BPF.attach(program.raw, to: directory.raw)
             for id in before { try BPF.detach(id: id, from: directory.raw) }
-        } catch { throw error.during("device rules").during(cgroup(path)) }
+        } catch { throw error.during(cgroup(path)).during(LimitPointer.of(controller: "devices")) }
     }
 }
 

@@ -13,6 +13,7 @@ extension V2 {
             if memory.disableOOMKiller == true {
                 throw missing("disableOOMKiller", "no way to turn the OOM killer off")
             }
+            if memory.useHierarchy == false { throw missing("useHierarchy", "no memory limits without it") }
             var writes: [ControlWrite] = []
             let limit = memory.limit ?? 0
             if let swap = swapText(memory.swap ?? 0, limit: limit) {

@@ -4,12 +4,28 @@ internal import Kernel
 /// Statistics from cgroup2's control files.
 enum V2Statistics {
     static func json(_ reader: ControlReader) throws(Failure) -> JSON {
-        .object([
+        let counted = JSON.object([
             "cpu": try cpu(reader),
+            "cpuset": try cpuset(reader),
             "memory": try memory(reader),
             "pids": try StatisticsForm.pids(reader),
             "blkio": try io(reader),
         ])
+        guard case .object(let members) = counted else { return counted }
+        return .object(members + (try StatisticsRest.members(reader)))
+    }
+
+    /// The switches that only v1 has are 0.
+    private static func cpuset(_ reader: ControlReader) throws(Failure) -> JSON? {
+        guard let cpus = try reader.text("cpuset.cpus.effective") else { return nil }
+        let mems = try reader.text("cpuset.mems.effective") ?? ""
+        let switches = [
+            "mem_hardwall", "mem_exclusive", "memory_migrate", "memory_spread_page", "memory_spread_slab",
+            "memory_pressure", "sched_load_balance", "sched_relax_domain_level",
+        ]
+        return .object(
+            StatisticsForm.list("cpus", cpus) + [JSON.Member("cpu_exclusive", 0)]
+                + StatisticsForm.list("mems", mems) + switches.map { JSON.Member($0, 0) })
     }
 
     private static func cpu(_ reader: ControlReader) throws(Failure) -> JSON? {
@@ -50,6 +66,9 @@ enum V2Statistics {
             "usage": StatisticsForm.memoryEntry(
                 limit: limit, usage: usage, max: try reader.number("memory.peak"), failures: 0),
             "swap": swap,
+            "kernel": StatisticsForm.memoryEntry(
+                limit: nil, usage: raw["kernel"], max: nil, failures: 0),
+            "kernelTCP": StatisticsForm.memoryEntry(limit: nil, usage: raw["sock"], max: nil, failures: 0),
             "raw": raw.json,
             "psi": try pressure("memory", reader),
         ])

@@ -8,9 +8,11 @@ internal import Plan
 
 /// The process between clone3 and mrun-init: plain Swift, one thread, in the container's namespaces.
 struct Child {
-    private let launch: Launch
-    private let parent: Conversation
+    let launch: Launch
+    let parent: Conversation
     private var hasJoined = false
+    /// Whether the user namespace forbids setgroups.
+    var groupsDenied = false
 
     init(_ launch: Launch) {
         self.launch = launch
@@ -39,20 +41,33 @@ struct Child {
         try checked("PR_SET_PDEATHSIG", sys_prctl(Int32(K_PR_SET_PDEATHSIG), UInt(SIGKILL)))
         try checked("personality", sys_personality(0))
         _ = sys_umask(0)
-        if launch.newCgroupNamespace || launch.isFurtherProcess { try joinCgroups() }
-        try launch.joins.enter()
-        if launch.newCgroupNamespace {
-            try checked("create the cgroup namespace", sys_unshare(Int32(bitPattern: K_CLONE_NEWCGROUP)))
+        // Where systemd makes the cgroups, they come after the child: it waits, for it may be asked to show them.
+        let isScope = launch.cgroups.scope != nil
+        let usesUser = launch.entrance.usesUser
+        if launch.newCgroupNamespace || launch.isFurtherProcess || usesUser || isScope { try joinCgroups() }
+        var performer = Performer(
+            cgroups: launch.cgroups,
+            cgroupNamespace: launch.newCgroupNamespace || launch.joins.hasCgroupNamespace,
+            prepared: launch.prepared)
+        performer.existingPid = launch.joins.existingPid
+        let operations = launch.operations
+        try enterNamespaces { () throws(Failure) in
+            if usesUser { performer.openSources(of: operations) }
         }
-        var performer = Performer(cgroups: launch.cgroups, cgroupNamespace: launch.newCgroupNamespace)
+        if launch.entrance.joinsMounts {
+            // The last moment at which cgroupfs is where the host has it.
+            try joinCgroups()
+            try launch.joins.enterMounts()
+        }
         for operation in launch.operations {
             // The last moment at which cgroupfs is where the host has it. What the mounts took is not the
             // container's.
             if operation == .pivot || operation == .moveRoot { try joinCgroups() }
+            if operation == .hooks { try runHooks() }
             try performer.perform(operation)
         }
         try joinCgroups()
-        try handOver()
+        try handOver(performer.terminal.take())
     }
 
     /// Waits for the parent's word and moves into the container's cgroups, once.
@@ -67,17 +82,38 @@ struct Child {
         try doors.enter()
     }
 
+    /// The parent's hooks, then createContainer: in the container's namespaces and cgroups, but with the host's root.
+    private mutating func runHooks() throws(Failure) {
+        try joinCgroups()
+        try parent.say(.ready)
+        guard try parent.hear() == .hooked else { sys_exit(1) }
+        try launch.hooks?.run(.createContainer, pid: Int32(sys_getpid()))
+        try parent.say(.hooked)
+    }
+
     /// Prepares mrun-init and its orders, and becomes it.
-    private func handOver() throws(Failure) {
+    private func handOver(_ terminal: consuming Terminal?) throws(Failure) {
         let initImage = try InitFile.make()
         var orders = launch.orders
+        if groupsDenied { orders.flags &= ~UInt32(ORDERS_SETGROUPS.rawValue) }
+        if launch.entrance.isBornLater { orders.flags |= UInt32(ORDERS_BORN.rawValue) }
         orders.executable = try ExecutableLookup(process: launch.process, named: launch.executable).find()
         orders.environment = try Environment.complete(launch.process)
+        if let hooks = launch.hooks, !hooks.spec.startContainer.isEmpty {
+            orders.hooks = hooks.spec.startContainer
+            orders.hookState = hooks.state(.startContainer, pid: Int32(sys_getpid()))
+        }
         // mrun-init finds its orders at a fixed number; everything else goes out of the way, above it.
         orders.startSocket = try inherited(launch.startSocketNumber)
         orders.record = try inherited(launch.exitRecordNumber)
         orders.enter = try inherited(launch.joins.pidNamespaceToEnter)
         orders.report = try inherited(launch.childEndNumber)
+        if let labels = orders.attributes?.labels, !labels.isEmpty {
+            let procfs = try launch.isFurtherProcess ? TaskProc.copy() : TaskProc.own()
+            orders.attributes?.procRoot = try inherited(procfs.raw)
+        }
+        try preserve(&orders)
+        if launch.process.terminal, let attachments = launch.attachments { try take(terminal, attachments) }
         let block = try Child.memory(orders.block())
         try checked("PR_SET_PDEATHSIG", sys_prctl(Int32(K_PR_SET_PDEATHSIG), 0))
         let image = try inherited(initImage.raw)
@@ -86,10 +122,20 @@ struct Child {
         throw Failure(.kernel(call: "exec mrun-init", errno: Int32(-Child.execute(image, id: launch.id))))
     }
 
-    /// A copy of a descriptor, at 10 or above, that survives an exec; −1 stays −1.
+    /// Lets the exec pass on the caller's descriptors for the task; the first one goes out of the way of the orders.
+    private func preserve(_ orders: inout Orders) throws(Failure) {
+        guard let count = launch.attachments?.preserved, count > 0 else { return }
+        for number in 4..<(3 + count) where count > 1 {
+            try checked("preserve descriptor \(number)", sys_fcntl(number, F_SETFD, 0))
+        }
+        orders.preserved = (count: UInt32(count), first: try inherited(3))
+    }
+
+    /// A copy of a descriptor, above those of the task, that survives an exec; −1 stays −1.
     private func inherited(_ raw: Int32) throws(Failure) -> Int32 {
         guard raw >= 0 else { return -1 }
-        return Int32(try checked("dup", sys_fcntl(raw, F_DUPFD, 10)))
+        let lowest = max(10, 4 + (launch.attachments?.preserved ?? 0))
+        return Int32(try checked("dup", sys_fcntl(raw, F_DUPFD, Int(lowest))))
     }
 
     private static func memory(_ bytes: [UInt8]) throws(Failure) -> FileDescriptor {

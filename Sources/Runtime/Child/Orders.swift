@@ -1,4 +1,5 @@
 internal import CKernel
+internal import Glibc
 internal import Kernel
 internal import OCI
 
@@ -17,22 +18,32 @@ struct Orders {
     var report: Int32 = -1
     var record: Int32 = -1
     var enter: Int32 = -1
+    var attributes: TaskAttributes?
+    /// The caller's descriptors for the task, and where the first of them is.
+    var preserved: (count: UInt32, first: Int32) = (0, -1)
+    var hooks: [HookSpec] = []
+    var hookState = ""
 
     /// The orders for a process of a container; with `stays`, mrun-init stays as the container's init.
+    ///
+    /// `origin` tells where the process is described; `filters` keeps compiled seccomp filters.
     init(
-        for spec: Spec, _ process: ProcessSpec, stays: Bool, newKeyring: Bool, filters: SeccompCache? = nil
+        for spec: Spec, _ process: ProcessSpec, stays: Bool, newKeyring: Bool, origin: ProcessOrigin = .config,
+        filters: SeccompCache? = nil
     ) throws(Failure) {
         user = process.user
         rlimits = process.rlimits
         arguments = process.args
         cwd = process.cwd
-        if spec.annotation(Meaning.capabilities) != "untouched" {
-            capabilities = try CapabilitySets(process.capabilities ?? CapabilitySpec())
+        if origin == .file || spec.annotation(Meaning.capabilities) != "untouched" {
+            capabilities = try CapabilitySets(
+                process.capabilities ?? CapabilitySpec(), at: origin.pointer + "/capabilities")
         }
         seccomp = try SeccompCache.program(for: spec.linux, in: filters)
+        attributes = try TaskAttributes(process, spec.linux, isFurther: origin != .config)
         var given = [ORDERS_SETGROUPS]
         if stays { given.append(ORDERS_STAY) }
-        if stays && spec.linux.namespace(.pid) == nil { given.append(ORDERS_SUBREAPER) }
+        if stays && !spec.linux.ownsPidNamespace { given.append(ORDERS_SUBREAPER) }
         if process.noNewPrivileges { given.append(ORDERS_NO_NEW_PRIVS) }
         if newKeyring { given.append(ORDERS_SESSION_KEYRING) }
         flags = given.reduce(0) { $0 | UInt32($1.rawValue) }
@@ -73,17 +84,25 @@ struct Orders {
         header.cwd_offset = tail.append(cwd)
         header.argv_offset = tail.append(table: arguments)
         header.envp_offset = tail.append(table: environment)
+        if let attributes { header.attributes_offset = attributes.append(to: &tail) }
         header.start_fd = startSocket
         header.report_fd = report
         header.record_fd = record
         header.enter_fd = enter
+        header.preserved = preserved.count
+        header.preserved_fd = preserved.first
+        if !hooks.isEmpty {
+            header.hook_count = UInt32(hooks.count)
+            header.hooks_offset = UInt32(tail.append(hooks.map { $0.orders(&tail) }))
+            header.hook_state_offset = tail.append(hookState)
+        }
         header.size = UInt32(MemoryLayout<orders>.size + tail.bytes.count)
         return withUnsafeBytes(of: &header) { [UInt8]($0) } + tail.bytes
     }
 }
 
 /// What follows the header: everything that offsets lead to.
-private struct Tail {
+struct Tail {
     /// Offset of the first byte.
     let base: Int
     var bytes: [UInt8] = []
@@ -115,6 +134,14 @@ private struct Tail {
     }
 }
 
+extension HookSpec {
+    fileprivate func orders(_ tail: inout Tail) -> orders_hook {
+        orders_hook(
+            path_offset: tail.append(path), argv_offset: tail.append(table: args),
+            envp_offset: tail.append(table: env), timeout: timeout ?? 0, reserved: 0)
+    }
+}
+
 /// What mrun-init says about its work: fixed frames, see `orders.h`.
 struct InitReport {
     /// Reads frames until the end of the stream, at which the task runs.
@@ -125,7 +152,7 @@ struct InitReport {
     /// - Throws: the failure that mrun-init met, in words; or that it died.
     @discardableResult
     static func read(
-        from connection: Conversation,
+        from connection: Conversation, hooks: ContainerHooks? = nil,
         listener: () throws(Failure) -> SeccompListener,
         about task: () throws(Failure) -> (executable: String, process: ProcessSpec)
     ) throws(Failure) -> Int32? {
@@ -133,7 +160,7 @@ struct InitReport {
         var pid: Int32?
         var sender: Int32 = 0
         var handover: SeccompHandover?
-        while let report = try next(from: connection, &sender) {
+        while let report = try next(from: connection, &sender, hooks) {
             guard report.error == 0 else {
                 let task = try task()
                 throw failure(report, executable: task.executable, process: task.process)
@@ -150,26 +177,44 @@ struct InitReport {
             try connection.say(.proceed)
         }
         if !released {
-            throw .refused(
-                "the container's init died before the task could start (killed, or out of memory?)")
+            throw InitReport.death
         }
         return pid
     }
 
-    /// Reads frames until the end of the stream, at which mrun-init is held, or has died.
-    static func readHeld(from connection: Conversation, process: ProcessSpec) throws(Failure) {
+    /// It died without a word.
+    static let death = Failure.refused(
+        "the container's init died before the task could start (killed, or out of memory?)")
+
+    /// Reads frames until the end of the stream.
+    ///
+    /// - Throws: the failure that mrun-init met, in words.
+    /// - Returns: whether mrun-init has said that it is held, else it has died; and its pid, where it has made one more
+    ///   process for that.
+    static func readHeld(
+        from connection: Conversation, process: ProcessSpec
+    ) throws(Failure) -> (isHeld: Bool, pid: Int32?) {
         var sender: Int32 = 0
+        var isHeld = false
+        var pid: Int32?
         while let report = try next(from: connection, &sender) {
             if report.error != 0 { throw failure(report, executable: "", process: process) }
+            if report.step == UInt32(ORDERS_STEP_HELD.rawValue) { isHeld = true }
+            if report.step == UInt32(ORDERS_STEP_ENTERED.rawValue) { pid = Int32(bitPattern: report.detail) }
         }
+        return (isHeld, pid)
     }
 
     private static func next(
-        from connection: Conversation, _ sender: inout Int32
+        from connection: Conversation, _ sender: inout Int32, _ hooks: ContainerHooks? = nil
     ) throws(Failure) -> orders_report? {
         let frame = try connection.next(from: &sender)
         guard frame.count >= MemoryLayout<orders_report>.size else { return nil }
-        return frame.withUnsafeBytes { $0.loadUnaligned(as: orders_report.self) }
+        let report = frame.withUnsafeBytes { $0.loadUnaligned(as: orders_report.self) }
+        if report.step == UInt32(ORDERS_STEP_HOOK.rawValue), let hooks {
+            throw hooks.failure(frame, Int(report.detail))
+        }
+        return report
     }
 
     private static func failure(
@@ -182,10 +227,18 @@ struct InitReport {
             return Failure(
                 .kernel(call: "chdir to cwd (\"\(process.cwd)\") set in config.json", errno: errno))
         }
+        // The kernel says EINVAL of an id that a user namespace does not map.
+        if errno == EINVAL && step == ORDERS_STEP_SETUID {
+            return .refused("cannot setuid to unmapped uid \(process.user.uid) in user namespace")
+        }
+        if errno == EINVAL && step == ORDERS_STEP_SETGID {
+            return .refused("cannot setgid to unmapped gid \(process.user.gid) in user namespace")
+        }
         if step == ORDERS_STEP_RLIMIT, process.rlimits.indices.contains(Int(report.detail)) {
             let limit = process.rlimits[Int(report.detail)]
             return Failure(.kernel(call: "set \(limit.type) to \(limit.soft):\(limit.hard)", errno: errno))
         }
+        if let failure = TaskAttributes.failure(report, process: process) { return failure }
         let words = InitReport.words.first { $0.0 == step }?.1 ?? "init step \(report.step)"
         let detail = step == ORDERS_STEP_BOUNDING || step == ORDERS_STEP_AMBIENT ? " \(report.detail)" : ""
         return Failure(.kernel(call: words + detail, errno: errno))
@@ -198,8 +251,9 @@ struct InitReport {
         (ORDERS_STEP_SETGID, "setgid"), (ORDERS_STEP_SETUID, "setuid"),
         (ORDERS_STEP_CAPSET, "set the capabilities"), (ORDERS_STEP_AMBIENT, "raise ambient capability"),
         (ORDERS_STEP_NO_NEW_PRIVS, "set no_new_privs"), (ORDERS_STEP_SECCOMP, "load the seccomp filter"),
-        (ORDERS_STEP_FORK, "fork the task"),
+        (ORDERS_STEP_FORK, "fork the task"), (ORDERS_STEP_HOOK, "run a hook startContainer"),
         (ORDERS_STEP_ENTER, "enter the pid namespace"), (ORDERS_STEP_CONFINE, "confine the init"),
+        (ORDERS_STEP_LABEL, "set the security label"),
         (ORDERS_STEP_LISTENER, "hear that the seccomp agent is there"),
     ]
 }

@@ -9,11 +9,59 @@ internal import Plan
 struct Performer: ~Copyable {
     let cgroups: CgroupSet
     let cgroupNamespace: Bool
+    /// Bind mounts that were opened on the host.
+    let prepared: PreparedMounts
+    /// The mounts that become read-only in the end, open.
+    var readOnlyLater: [Int32] = []
+    /// The mounts whose words of propagation are said again in the end, open.
+    var propagatedAgain: [(mount: Int32, words: [MountPropagation])] = []
     private var root: Root?
+    /// What lies over masked folders and files, once there was one.
+    private var folderMask = Cover()
+    private var fileMask = Cover()
+    /// The container's terminal, once it is made.
+    var terminal: Terminal?
 
-    init(cgroups: CgroupSet, cgroupNamespace: Bool) {
+    /// An existing pid namespace that the container is in, or −1.
+    var existingPid: Int32 = -1
+    /// Places of the host that were opened while that was allowed, see `openSources`.
+    private var sources: [(key: String, raw: Int32, isCopiedLink: Bool)] = []
+
+    init(cgroups: CgroupSet, cgroupNamespace: Bool, prepared: PreparedMounts) {
         self.cgroups = cgroups
         self.cgroupNamespace = cgroupNamespace
+        self.prepared = prepared
+    }
+
+    /// Opens what the operations take from the host, as far as that is there: the container's root user may not go
+    /// where mrun may.
+    mutating func openSources(of operations: [Operation]) {
+        for operation in operations {
+            // What cannot be opened now fails later, with its name and its reason.
+            switch operation {
+            case .bindRoot(let path):
+                let answer = sys_openat(AT_FDCWD, path, O_PATH | O_CLOEXEC, 0)
+                if answer >= 0 { sources.append((path, Int32(answer), false)) }
+            case .bind(let mount) where mount.prepared == nil:
+                do throws(Failure) {
+                    let source = try BindSource(of: mount)
+                    let isCopiedLink = source.isCopiedLink
+                    sources.append((Performer.key(mount), source.take(), isCopiedLink))
+                } catch { continue }
+            default: continue
+            }
+        }
+    }
+
+    private static func key(_ mount: BindMount) -> String { "\(mount.source) on \(mount.target)" }
+
+    /// The source of a bind mount on the host.
+    mutating func source(of mount: BindMount) throws(Failure) -> BindSource {
+        if sources.isEmpty { return try BindSource(of: mount) }
+        let key = Performer.key(mount)
+        guard let index = sources.firstIndex(where: { $0.key == key }) else { return try BindSource(of: mount) }
+        let source = sources.remove(at: index)
+        return BindSource(adopting: source.raw, isCopiedLink: source.isCopiedLink)
     }
 
     /// Performs one step; the failure says which.
@@ -21,6 +69,7 @@ struct Performer: ~Copyable {
         switch operation {
         case .propagation(let propagation), .rootPropagation(let propagation):
             try MountTree.setPropagation(propagation.flags, of: "/")
+        case .mountPropagation: try propagateAgain()
         case .shareRoot:
             root = Root(adopting: try FileDescriptor.open("/", flags: O_PATH | O_DIRECTORY))
         case .bindRoot(let path):
@@ -33,21 +82,32 @@ struct Performer: ~Copyable {
             try attempting("bind \"\(mount.source)\" on \"\(mount.target)\"") { () throws(Failure) in
                 try perform(mount)
             }
-        case .cgroups(let target, let attributes):
+        case .cgroups(let target, let attributes, let propagation):
             try attempting("mount cgroups on \"\(target)\"") { () throws(Failure) in
-                try mountCgroups(on: target, attributes)
+                try mountCgroups(on: target, attributes, propagation)
             }
+        case .remount(let mount):
+            try attempting("remount \"\(mount.target)\"") { () throws(Failure) in try perform(mount) }
         case .device(let device): try make(device)
         case .link(let path, let target): try makeLink(path, target)
+        case .workingDirectory(let path):
+            try attempting("chdir to cwd (\"\(path)\") set in config.json") { () throws(Failure) in
+                try inRoot { (root) throws(Failure) in _ = try root.mountPoint(path, directory: true) }
+            }
+        case .terminal(let makesConsole):
+            try attempting("terminal") { () throws(Failure) in try makeTerminal(makesConsole: makesConsole) }
         case .mask(let path):
             try attempting("mask \"\(path)\"") { () throws(Failure) in try mask(path) }
         case .readOnly(let path):
             try attempting("make \"\(path)\" read-only") { () throws(Failure) in try makeReadOnly(path) }
+        case .readOnlyMounts: try makeMountsReadOnly()
         case .readOnlyRoot: try makeRootReadOnly()
         case .sysctl(let name, let value): try TrustedProc().write(value, to: Performer.sysctlPath(name))
         case .pivot: try pivot()
+        case .enterRoot(let path): try MountTree.changeRoot(to: path)
         case .moveRoot:
             try inRoot { (root) throws(Failure) in try MountTree.moveToRoot(root.directory) }
+        case .hooks: break  // the child's affair, and its parent's
         case .hostname(let name):
             try checked("sethostname \"\(name)\"", sys_sethostname(name, name.utf8.count))
         case .domainname(let name):
@@ -61,8 +121,14 @@ struct Performer: ~Copyable {
     }
 
     private mutating func bindRoot(_ path: String) throws(Failure) {
-        let place = try FileDescriptor.open(path, flags: O_PATH | O_DIRECTORY)
+        let opened = sources.firstIndex { $0.key == path }.map { sources.remove(at: $0).raw }
+        let place =
+            if let opened { FileDescriptor(adopting: opened) } else {
+                try FileDescriptor.open(path, flags: O_PATH | O_DIRECTORY)
+            }
         let tree = try DetachedMount(cloning: place, recursive: true)
+        // What the host mounts in this folder later is not the container's; and a shared root could not be pivoted into.
+        try tree.propagate(K_MS_PRIVATE)
         try tree.attach(to: place)
         root = Root(adopting: tree.take())
     }
@@ -75,90 +141,23 @@ struct Performer: ~Copyable {
         }
     }
 
-    private func perform(_ mount: FilesystemMount) throws(Failure) {
-        let tree = try DetachedMount(
-            type: mount.type, source: mount.source, parameters: mount.parameters,
-            attributes: mount.attributes.set)
-        if let propagation = mount.propagation {
-            try tree.change(
-                propagation: propagation.flags & ~16384, recursive: propagation.flags & 16384 != 0)
-        }
-        // An image that makes /proc or /sys a link would get labels and masks written elsewhere
-        // (CVE-2019-19921).
-        let isKernelView = mount.type == "proc" || mount.type == "sysfs"
-        try attach(tree, at: mount.target, links: isKernelView ? .none : .inside)
-    }
-
-    private func perform(_ mount: BindMount) throws(Failure) {
-        let source = try FileDescriptor.open(mount.source, flags: O_PATH)
-        let tree = try DetachedMount(cloning: source, recursive: mount.recursive)
-        try apply(mount.attributes, to: tree)
-        if let propagation = mount.propagation {
-            try tree.change(
-                propagation: propagation.flags & ~16384, recursive: propagation.flags & 16384 != 0)
-        }
-        if mount.target == "/proc" || mount.target.hasPrefix("/proc/") {
-            try requireProcfs(source, for: mount.target)
-        }
-        let isDirectory = try source.status().isDirectory
-        try attach(tree, at: mount.target, directory: isDirectory)
-    }
-
-    /// Puts a mount in its place, if that place really is what the config calls it.
-    ///
-    /// The planner has looked at the words; a link of the image can still lead to procfs, where a mount would deceive
-    /// whoever reads or writes there, or to the root, which it would hide.
-    func attach(
-        _ tree: borrowing DetachedMount, at target: String, directory: Bool = true,
-        links: Root.Links = .inside
-    ) throws(Failure) {
-        try inRoot { (root) throws(Failure) in
-            let place = try root.mountPoint(target, directory: directory, links: links)
-            let status = try place.status()
-            if !directory && status.isDirectory {
-                // The kernel would say EINVAL; clients look for "not a directory".
-                throw Failure(.kernel(call: "mount a file over a folder", errno: ENOTDIR))
-            }
-            let top = try root.directory.status()
-            if status.inode == top.inode && status.device == top.device {
-                throw .refused("it leads to the root, which a mount would hide")
-            }
-            let isProcfs = sys_filesystem_magic(place.raw) == Int(K_PROC_SUPER_MAGIC)
-            if isProcfs && target != "/proc" && !Planner.mountableInProc.contains(target) {
-                throw .refused("it leads into procfs, where nothing may be mounted")
-            }
-            try tree.attach(to: place)
+    private mutating func mask(_ path: String) throws(Failure) {
+        let place = try inRoot { (root) throws(Failure) in try root.openIfPresent(path) }
+        guard let place else { return }
+        if try place.status().isDirectory {
+            if !folderMask.isThere { folderMask.mount = try Performer.emptyFolder() }
+            try folderMask.clone(to: place)
+        } else {
+            if !fileMask.isThere { fileMask.mount = try Performer.null() }
+            try fileMask.clone(to: place)
         }
     }
 
-    /// At /proc itself only a procfs may lie; the few files below it that may be covered are in the planner's
-    /// list.
-    private func requireProcfs(_ source: borrowing FileDescriptor, for target: String) throws(Failure) {
-        guard target == "/proc" else { return }
-        let magic = try checked("statfs", sys_filesystem_magic(source.raw))
-        guard magic == Int(K_PROC_SUPER_MAGIC) else {
-            throw .refused("only a procfs may be mounted on \"/proc\"")
-        }
-    }
-
-    private func apply(_ attributes: MountAttributes, to tree: borrowing DetachedMount) throws(Failure) {
-        try tree.change(set: attributes.set, clear: attributes.clear)
-        try tree.change(set: attributes.setRecursive, clear: attributes.clearRecursive, recursive: true)
-    }
-
-    private func mask(_ path: String) throws(Failure) {
-        try inRoot { (root) throws(Failure) in
-            guard let place = try root.openIfPresent(path) else { return }
-            if try place.status().isDirectory {
-                let parameters = ["nr_blocks=1", "nr_inodes=1"]
-                let cover = try DetachedMount(
-                    type: "tmpfs", source: "tmpfs", parameters: parameters,
-                    attributes: MountAttributes.readOnly)
-                try cover.attach(to: place)
-            } else {
-                try Performer.null().attach(to: place)
-            }
-        }
+    /// One for all masked folders: each would cost a file system of its own.
+    private static func emptyFolder() throws(Failure) -> DetachedMount {
+        try DetachedMount(
+            type: "tmpfs", source: "tmpfs", parameters: ["nr_blocks=1", "nr_inodes=1"],
+            attributes: MountAttributes.readOnly)
     }
 
     /// A mount of the host's null device: the image's could be anything (CVE-2025-31133).
@@ -190,27 +189,23 @@ struct Performer: ~Copyable {
     private func pivot() throws(Failure) {
         try inRoot { (root) throws(Failure) in try MountTree.pivot(into: root.directory) }
     }
+}
 
-    private func make(_ device: DeviceSpec) throws(Failure) {
-        let kind =
-            switch device.kind {
-            case .character, .unbuffered: S_IFCHR
-            case .block: S_IFBLK
-            case .fifo: S_IFIFO
-            }
-        try attempting("device \"\(device.path)\"") { () throws(Failure) in
-            try inRoot { (root) throws(Failure) in
-                let entry = try root.folder(of: device.path)
-                try entry.makeNode(
-                    mode: UInt32(kind) | device.mode & 0o7777, device: device.number, uid: device.uid,
-                    gid: device.gid)
-            }
+/// A mount of which copies are laid over several places.
+private struct Cover: ~Copyable {
+    var mount: DetachedMount?
+
+    var isThere: Bool {
+        switch mount {
+        case .some: true
+        case .none: false
         }
     }
 
-    private func makeLink(_ path: String, _ target: String) throws(Failure) {
-        try attempting("link \"\(path)\"") { () throws(Failure) in
-            try inRoot { (root) throws(Failure) in try root.folder(of: path).makeLink(to: target) }
+    func clone(to place: borrowing FileDescriptor) throws(Failure) {
+        switch mount {
+        case .some(let mount): try mount.clone().attach(to: place)
+        case .none: return
         }
     }
 }

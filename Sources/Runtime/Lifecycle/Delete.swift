@@ -21,7 +21,7 @@ extension Containers {
         }
         if let process, try folder.record()?.process != process { return }
         guard let record = try readable(folder, force: force) else {
-            if let cgroups = try folder.notedCgroups() { try Containers.end(nil, CgroupManager(cgroups)) }
+            if let cgroups = try folder.notedCgroups() { try Containers.endAll(nil, CgroupManager(cgroups)) }
             return try folder.remove()
         }
         if !force {
@@ -30,8 +30,10 @@ extension Containers {
                 throw .refused("cannot delete container \(id) that is not stopped: \(status.rawValue)")
             }
         }
-        let process = try record.bootID == Record.currentBootID() ? record.process : nil
-        try Containers.end(process, CgroupManager(record.cgroups))
+        let isThisBoot = try record.bootID == Record.currentBootID()
+        try Containers.endAll(
+            isThisBoot ? record.process : nil, CgroupManager(record.cgroups), isThisBoot: isThisBoot)
+        if record.hooks { runPoststop(record, folder) }
         try folder.remove()
     }
 
@@ -43,8 +45,27 @@ extension Containers {
         }
     }
 
+    /// Ends everything of a container that is not in its folder: processes, cgroups, the unit that they are of.
+    ///
+    /// - Parameter isThisBoot: after another one no unit is left.
+    static func endAll(
+        _ process: ProcessIdentity?, _ manager: CgroupManager, isThisBoot: Bool = true
+    ) throws(Failure) {
+        guard manager.set.scope != nil, isThisBoot else { return try end(process, manager) }
+        // Another's unit has the name: then create has never come to make anything.
+        let finding: CgroupManager.ScopeFinding
+        do { finding = try manager.findScope() } catch {
+            // What lives ends all the same; the record stays, to try the rest again.
+            try end(process, manager)
+            throw error
+        }
+        if finding == .another { return }
+        try end(process, manager)
+        try manager.stopScope()
+    }
+
     /// Kills all processes and removes the cgroups.
-    static func end(_ process: ProcessIdentity?, _ manager: CgroupManager) throws(Failure) {
+    private static func end(_ process: ProcessIdentity?, _ manager: CgroupManager) throws(Failure) {
         guard let handle = try process?.open() else {
             // Mostly nobody is left: then the kernel takes the cgroups away at once, and nothing need be looked for.
             if try isRemovable(manager) { return }

@@ -16,8 +16,25 @@ public struct ExecOptions: Sendable {
     public var user: (uid: UInt32, gid: UInt32?)?
     /// Set no_new_privs even if the config does not.
     public var noNewPrivileges = false
+    /// A file with a process object of the specification, which then says all of the process.
+    public var processFile: String?
+    /// Groups beside those of the config.
+    public var additionalGroups: [UInt32] = []
+    /// Capabilities beside those of the config, like `CAP_KILL`.
+    public var capabilities: [String] = []
+    /// The AppArmor profile and the SELinux label.
+    public var apparmorProfile: String?
+    public var selinuxLabel: String?
+    /// Cgroups below the container's own: `PATH`, or `CONTROLLER[,CONTROLLER]:PATH`.
+    public var cgroups: [String] = []
+    /// Enter even a paused container; the process then waits until it is resumed.
+    public var ignorePaused = false
     /// Where to write the new process' pid.
     public var pidFile: String?
+    /// Whether the process gets a terminal.
+    public var terminal = false
+    /// What the process shares with the caller.
+    public var attachments = AttachmentOptions()
 
     /// Options for a command.
     public init(arguments: [String]) { self.arguments = arguments }
@@ -30,14 +47,16 @@ extension Containers {
     ///
     /// - Throws: a failure with exit status 127 (nothing to execute), 126 (it cannot be executed), or 255.
     public func exec(_ id: String, _ options: ExecOptions, detach: Bool) throws(Failure) -> Int32 {
+        var options = options
+        options.attachments.detaches = detach
         do {
             if detach {
                 _ = try enter(id, options)
                 return 0
             }
             let forwarder = try SignalForwarder()
-            let handle = try enter(id, options)
-            return try forwarder.wait(for: handle).shellStatus
+            let started = try enter(id, options)
+            return try started.attachments.wait(forwarder, for: started.handle, pid: nil).shellStatus
         } catch {
             var failure = error.during("exec failed")
             failure.exitStatus = error.exitStatus ?? 255
@@ -45,86 +64,92 @@ extension Containers {
         }
     }
 
-    private func enter(_ id: String, _ options: ExecOptions) throws(Failure) -> ProcessHandle {
+    private func enter(_ id: String, _ options: ExecOptions) throws(Failure) -> Started {
         // A container that is just being made, paused or deleted is not one to enter.
         _ = try existingLocked(id)
         let folder = try existing(id)
         let snapshot = try snapshot(of: folder)
         switch snapshot.status {
         case .running, .created: break
-        case .paused: throw .refused("cannot exec in a paused container")
+        case .paused where options.ignorePaused: break
+        case .paused:
+            throw .refused("cannot exec in a paused container (use --ignore-paused to override)")
         case .stopped, .creating: throw .refused("cannot exec in a stopped container")
         }
         guard let identity = snapshot.record.process, let initProcess = try identity.open() else {
             throw .refused("cannot exec in a stopped container")
         }
         let spec = try folder.configReader().read()
-        let process = try Containers.process(of: spec, options)
-        let orders = try Orders(
-            for: spec, process, stays: false, newKeyring: true, filters: SeccompCache(store: store))
-        let cgroups = snapshot.record.cgroups
+        let process = try ExecProcess(options, in: spec)
+        if let problem = spec.unmapped(process.spec.user).first { throw problem }
+        let attachments = try Attachments(options.attachments, for: process.spec)
+        let orders = try process.orders(in: spec, filters: SeccompCache(store: store))
+        tell(orders.capabilities?.notices ?? [])
         let launch = try Launch(
-            id: id, entering: try NamespaceJoins(of: initProcess, pid: identity.pid), process: process,
-            cgroups: cgroups,
-            orders: orders)
-        return try launch.execute(options) { () throws(Failure) in
+            id: id, entering: try NamespaceJoins(of: initProcess, pid: identity.pid, spec.linux),
+            process: process.spec, cgroups: try snapshot.record.cgroups.below(options.cgroups), orders: orders)
+        launch.attachments = attachments
+        if launch.entrance.usesUser {
+            try UserNamespaceMaps(spec.linux, of: identity.pid).giveStandardPipes(to: process.spec.user)
+        }
+        let beside = options.cgroups.isEmpty ? identity.pid : nil
+        let handle = try launch.execute(options, besides: beside, rootless) { () throws(Failure) in
             try SeccompListener(spec, snapshot.record, snapshot.status)
         }
-    }
-
-    private static func process(of spec: Spec, _ options: ExecOptions) throws(Failure) -> ProcessSpec {
-        guard var process = spec.process else { throw .refused("the config has no process") }
-        guard let first = options.arguments.first, !first.isEmpty else {
-            throw .refused("exec args cannot be empty")
-        }
-        process.args = options.arguments
-        for entry in options.environment {
-            guard let equals = entry.utf8.firstIndex(of: UInt8(ascii: "=")), equals > entry.startIndex else {
-                throw .refused("invalid environment variable: \"\(entry)\" is not NAME=VALUE")
-            }
-        }
-        process.env += options.environment
-        if let cwd = options.cwd {
-            guard cwd.hasPrefix("/") else {
-                throw .refused("Cwd must be an absolute path, \"\(cwd)\" is not")
-            }
-            process.cwd = cwd
-        }
-        if let user = options.user {
-            process.user.uid = user.uid
-            process.user.gid = user.gid ?? process.user.gid
-        }
-        process.noNewPrivileges = process.noNewPrivileges || options.noNewPrivileges
-        return process
+        return Started(handle: handle, identity: nil, attachments: attachments, hooks: nil)
     }
 }
 
 extension Launch {
     /// The parent's side of `exec`: the child joins the container's cgroups before it enters anything else.
+    ///
+    /// On v2 it is born in them; where they only hold others, in the cgroup of the container's init, if that is given.
     fileprivate func execute(
-        _ options: ExecOptions, listener: () throws(Failure) -> SeccompListener
+        _ options: ExecOptions, besides initPID: Int32?, _ rootless: Rootless,
+        listener: () throws(Failure) -> SeccompListener
     ) throws(Failure) -> ProcessHandle {
-        let manager = CgroupManager(cgroups)
-        let half: HalfMade
-        if cgroups.version == .v2, let directory = try manager.directoryForSpawn() {
-            half = try spawn(intoCgroup: directory.raw)
-        } else {
-            half = try spawn(intoCgroup: -1)
-        }
+        let half = try spawnWithAffinity(besides: initPID)
         closeChildEnd()
         if let score = process.oomScoreAdj {
-            try Files.write(String(score), to: "/proc/\(half.pid)/oom_score_adj")
+            try rootless.setOOMScore(score, of: half.pid)
+        }
+        if entrance.usesUser {
+            try UserNamespaceMaps(LinuxSpec(), of: half.pid).raiseLimits(process.rlimits)
         }
         let child = Conversation(socket: parentEnd.raw)
         try child.say(.proceed)
-        let pid = try InitReport.read(from: child, listener: listener) { () throws(Failure) in
-            (process.args[0], process)
+        let pid: Int32?
+        do {
+            pid = try InitReport.read(from: child, listener: listener) { () throws(Failure) in
+                (process.args[0], process)
+            }
+        } catch {
+            throw try InitReport.explained(
+                error, CgroupManager(cgroups), "\(error.message) (possibly OOM-killed)")
         }
-        guard let pid else { throw .refused("the container's init did not tell the new process' pid") }
-        // Our child too, and not reaped by anybody else: its pid means it.
-        let handle = ProcessHandle(
-            adopting: FileDescriptor(adopting: Int32(try checked("pidfd_open", sys_pidfd_open(pid, 0)))))
-        if let file = options.pidFile { try PidFile.write(pid, to: file) }
+        let handle: ProcessHandle
+        let number: Int32
+        if let pid {
+            // Our child too, and not reaped by anybody else: its pid means it.
+            let opened = Int32(try checked("pidfd_open", sys_pidfd_open(pid, 0)))
+            handle = ProcessHandle(adopting: FileDescriptor(adopting: opened))
+            number = pid
+        } else {
+            guard !entersPidNamespace else {
+                throw .refused("the container's init did not tell the new process' pid")
+            }
+            number = half.pid
+            handle = half.letGo()
+        }
+        do throws(Failure) {
+            try attachments?.send(pidfd: handle.descriptor.raw, kind: "setns")
+            if let file = options.pidFile { try PidFile.write(number, to: file) }
+        } catch {
+            // Nobody would know of it.
+            try handle.signal(SIGKILL)
+            _ = try handle.reap()
+            throw error
+        }
         return handle
     }
 }

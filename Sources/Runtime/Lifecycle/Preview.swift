@@ -24,8 +24,8 @@ extension Containers {
         let plan = try Planner.plan(
             for: spec, rootfs: bundle.rootfs, bundle: bundle.path, movesRoot: options.movesRoot)
         let cgroups = try CgroupSet.plan(
-            path: spec.linux.cgroupsPath ?? id, controllers: Creation.controllers(spec),
-            layout: try CgroupLayout.detect(), owner: store.root + "/" + id)
+            for: spec, id: id, driver: options.cgroupDriver, controllers: Creation.controllers(spec),
+            owner: store.root + "/" + id)
         let limits = try CgroupManager(cgroups).preview(resources: spec.linux.resources)
         let orders = try Orders(for: spec, bundle.process, stays: stays, newKeyring: options.newKeyring)
         return before(id, spec) + limits.map { PlanStep(actor: "mrun", text: $0) }

@@ -86,7 +86,10 @@ private struct Restoring: ~Copyable {
     consuming func carryOut(_ options: RestoreOptions) throws(Failure) -> Started {
         do {
             try folder.write(record)
-            return Started(handle: try make(options), identity: record.process)
+            // criu has brought the descriptors and the terminal back; there is nothing to attach.
+            let attachments = try Attachments(AttachmentOptions(), for: ProcessSpec(args: [], cwd: "/"))
+            return Started(
+                handle: try make(options), identity: record.process, attachments: attachments, hooks: nil)
         } catch {
             do throws(Failure) {
                 if hasCgroups {

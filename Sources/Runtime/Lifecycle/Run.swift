@@ -10,13 +10,19 @@ extension Containers {
     /// answers with the task's exit status (128 + n for signal n).
     public func run(_ id: String, _ options: CreateOptions, detach: Bool, keep: Bool) throws(Failure) -> Int32
     {
+        var options = options
+        options.attachments.detaches = detach
         if detach {
-            _ = try createAndStart(id, options)
+            let started = try createAndStart(id, options)
+            if let notify = started.attachments.notify {
+                try notify.wait(for: started.handle, pid: started.identity?.pid ?? 0)
+            }
             return 0
         }
         let forwarder = try SignalForwarder()
         let started = try createAndStart(id, options)
-        let status = try forwarder.wait(for: started.handle)
+        let status = try started.attachments.wait(
+            forwarder, for: started.handle, pid: started.identity?.pid)
         if keep { return status.shellStatus }
         try delete(id, force: true, only: started.identity)
         return status.shellStatus
@@ -51,13 +57,27 @@ struct SignalForwarder: ~Copyable {
         }
     }
 
-    private borrowing func forward(to child: borrowing ProcessHandle) throws(Failure) {
+    /// For poll.
+    var descriptor: Int32 { signals.raw }
+
+    /// The signals that have come.
+    borrowing func take() throws(Failure) -> [Int32] {
         // struct signalfd_siginfo: 128 bytes, the signal's number first.
         let batch = try signals.readSome(128 * 16)
-        for at in stride(from: 0, to: batch.count, by: 128) {
-            let signal = Int32(batch[at])
+        return stride(from: 0, to: batch.count, by: 128).map { Int32(batch[$0]) }
+    }
+
+    /// Passes on what has come.
+    ///
+    /// - Returns: whether the size of a terminal has changed, which is no affair of the task's by itself.
+    @discardableResult
+    borrowing func forward(to child: borrowing ProcessHandle) throws(Failure) -> Bool {
+        var isResized = false
+        for signal in try take() {
+            isResized = isResized || signal == SIGWINCH
             if signal == SIGCHLD || signal == SIGURG || signal == SIGWINCH { continue }
             try child.signal(signal)
         }
+        return isResized
     }
 }

@@ -4,7 +4,33 @@ public import Kernel
 
 extension Containers {
     /// Starts the task of a created container, and waits until it really runs.
-    public func start(_ id: String) throws(Failure) {
+    ///
+    /// With `notifySocket`, as `NOTIFY_SOCKET` names it, until the task tells that it is ready or ends.
+    public func start(_ id: String, notifySocket: String? = nil) throws(Failure) {
+        guard let notifySocket else { return try start(id, telling: nil) }
+        let notify = try NotifyProxy(to: notifySocket)
+        guard let identity = try existing(id).record()?.process, let handle = try identity.open() else {
+            return try start(id, telling: nil)
+        }
+        try start(id, telling: notify)
+        try notify.wait(for: handle, pid: identity.pid)
+    }
+
+    private func start(_ id: String, telling notify: NotifyProxy?) throws(Failure) {
+        var hooks: ContainerHooks?
+        var process: ProcessIdentity?
+        do throws(Failure) { try release(id, notify, &hooks, &process) } catch {
+            if error.isOf(.startContainer) { try giveUp(id, process, after: error) }
+            throw error
+        }
+        // Without the lock: other commands need not wait for these.
+        if let hooks { try finishStart(id, hooks, of: process) }
+    }
+
+    /// The locked part of `start`.
+    private func release(
+        _ id: String, _ notify: NotifyProxy?, _ hooks: inout ContainerHooks?, _ process: inout ProcessIdentity?
+    ) throws(Failure) {
         let folder = try existingLocked(id)
         let snapshot = try snapshot(of: folder)
         switch snapshot.status {
@@ -14,9 +40,12 @@ extension Containers {
         case .stopped: throw .refused("cannot start a container that has stopped")
         case .creating: throw .refused("cannot start a container that is being created")
         }
+        process = snapshot.record.process
+        if snapshot.record.hooks { hooks = try ContainerHooks(of: snapshot.record, folder) }
+        if let notify { _ = try notify.listen(in: folder) }
         let socket = try StartSocket(connecting: folder)
         do {
-            try socket.start(folder, snapshot.record)
+            try socket.start(folder, snapshot.record, hooks)
         } catch {
             try folder.unlink(ContainerFolder.Name.startSocket)
             throw error
@@ -37,8 +66,9 @@ extension Containers {
         }
         guard let process = record.process else { throw .refused("container not running") }
         // Signals that mrun-init cannot pass on, and a SIGKILL that no pid namespace would spread.
+        let hasCgroups = !record.cgroups.isEmpty
         let isStop = signal == SIGSTOP || signal == SIGCONT
-        if all || signal == SIGKILL && !record.ownPidNamespace || isStop && record.stayingInit {
+        if hasCgroups && (all || signal == SIGKILL && !record.ownPidNamespace || isStop && record.stayingInit) {
             try manager.signalAll(signal)
         } else {
             guard let handle = try process.open(), try handle.signal(signal) else {
@@ -54,8 +84,12 @@ extension Containers {
         let folder = try existingLocked(id)
         let snapshot = try snapshot(of: folder)
         guard snapshot.status == .running || snapshot.status == .created else {
-            let why = snapshot.status == .paused ? "container paused already" : "container not running"
-            throw .refused(why)
+            // Clients look for these words.
+            let why = snapshot.status == .paused ? " (it is paused already)" : ""
+            throw .refused("container not running\(why)")
+        }
+        guard !snapshot.record.cgroups.isEmpty else {
+            throw .refused("cannot pause: the container was created without cgroups (--cgroup-manager disabled)")
         }
         try CgroupManager(snapshot.record.cgroups).freeze()
     }
@@ -72,6 +106,7 @@ extension Containers {
     public func processes(of id: String) throws(Failure) -> [Int32] {
         let folder = try existing(id)
         guard let record = try folder.record() else { return [] }
+        if record.cgroups.isEmpty { return try processesWithoutCgroups(of: record) }
         return try CgroupManager(record.cgroups).processes()
     }
 }

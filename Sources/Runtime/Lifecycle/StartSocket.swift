@@ -17,11 +17,13 @@ struct StartSocket: ~Copyable {
     }
 
     /// Lets the task go and waits until it has been executed.
-    borrowing func start(_ folder: borrowing ContainerFolder, _ record: Record) throws(Failure) {
+    borrowing func start(
+        _ folder: borrowing ContainerFolder, _ record: Record, _ hooks: ContainerHooks?
+    ) throws(Failure) {
         try socket.write("S")
         let config = folder.configReader()
         let listener = { () throws(Failure) in try SeccompListener(try config.read(), record, .created) }
-        try InitReport.read(from: Conversation(socket: socket.raw), listener: listener) {
+        try InitReport.read(from: Conversation(socket: socket.raw), hooks: hooks, listener: listener) {
             () throws(Failure) in
             let spec = try config.read()
             let process = spec.process ?? ProcessSpec(args: [], cwd: "/")

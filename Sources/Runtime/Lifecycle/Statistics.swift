@@ -12,11 +12,11 @@ extension Containers {
             throw .refused("container with id \(id) is not running")
         }
         let manager = CgroupManager(snapshot.record.cgroups)
-        return try completed(try manager.statistics(), manager)
+        return try completed(try manager.statistics(), id)
     }
 
     /// What no cgroup of the container counts is added up over its processes, as Mesos' posix isolators do.
-    private func completed(_ counted: JSON, _ manager: CgroupManager) throws(Failure) -> JSON {
+    private func completed(_ counted: JSON, _ id: String) throws(Failure) -> JSON {
         guard case .object(let members) = counted else { return counted }
         let sections = ["cpu", "memory", "pids"]
         let missing = sections.filter { name in
@@ -24,25 +24,10 @@ extension Containers {
             return section == .object([])
         }
         if missing.isEmpty { return counted }
-        let posix = try PosixStatistics(pids: try manager.processes()).json
+        let posix = try PosixStatistics(pids: try processes(of: id)).json
         return .object(
             missing.compactMap { name in posix[name].map { JSON.Member(name, $0) } }
                 + members.filter { !missing.contains($0.name) })
-    }
-
-    /// How often the kernel killed for want of memory in the container.
-    public func oomKills(of id: String) throws(Failure) -> UInt64 {
-        let folder = try existing(id)
-        guard let record = try folder.record() else { return 0 }
-        return try CgroupManager(record.cgroups).oomKills() ?? 0
-    }
-
-    /// Whether a container has ended, after waiting for that at most `milliseconds`.
-    public func hasEnded(_ id: String, within milliseconds: Int32) throws(Failure) -> Bool {
-        guard let folder = try store.find(id), let record = try folder.record(),
-            let handle = try record.process?.open()
-        else { return true }
-        return try handle.waitForEnd(milliseconds: milliseconds)
     }
 
     /// Whether there is anything under this id.

@@ -1,4 +1,5 @@
 internal import CCap
+internal import CKernel
 package import Kernel
 package import OCI
 
@@ -9,46 +10,66 @@ package struct CapabilitySets: Sendable, Hashable {
     package let permitted: UInt64
     package let inheritable: UInt64
     package let ambient: UInt64
+    /// What was asked for and is not given, in words for a log: clients ask for these without meaning them.
+    package private(set) var notices: [String] = []
 
     /// Translates `spec`, which stands at `pointer` in the config.
     ///
-    /// Effective capabilities must be permitted, and ambient ones permitted and inheritable: capset(2) and
-    /// PR_CAP_AMBIENT_RAISE would refuse them, and a set that is quietly smaller than asked for helps nobody.
-    package init(_ spec: CapabilitySpec, at pointer: String = "/process/capabilities") throws(Failure) {
-        bounding = try CapabilitySets.mask(spec.bounding, at: pointer + "/bounding")
-        permitted = try CapabilitySets.mask(spec.permitted, at: pointer + "/permitted")
-        inheritable = try CapabilitySets.mask(spec.inheritable, at: pointer + "/inheritable")
-        effective = try CapabilitySets.mask(
-            spec.effective, at: pointer + "/effective", within: [("permitted", permitted)])
-        ambient = try CapabilitySets.mask(
-            spec.ambient, at: pointer + "/ambient",
-            within: [("permitted", permitted), ("inheritable", inheritable)])
-    }
-
-    private static func mask(
-        _ names: [String], at pointer: String, within limits: [(name: String, mask: UInt64)] = []
-    ) throws(Failure) -> UInt64 {
-        var mask: UInt64 = 0
-        for (index, name) in names.enumerated() {
-            let place = "\(pointer)/\(index)"
-            guard let bit = bit(name) else {
-                throw Failure(.document(at: place, "\"\(name)\" is no capability"))
+    /// Effective capabilities must be permitted: capset(2) would refuse them, and a set that is quietly smaller than
+    /// asked for helps nobody. Two things are left out with a notice, as engines rely on it: names that this kernel is
+    /// too old for (`isKnown` tells, by number), and ambient capabilities that are not permitted and inheritable.
+    package init(
+        _ spec: CapabilitySpec, at pointer: String = "/process/capabilities",
+        isKnown: (UInt64) -> Bool = CapabilitySets.isKnownToKernel
+    ) throws(Failure) {
+        var notices: [String] = []
+        func mask(_ names: [String], _ set: String) throws(Failure) -> UInt64 {
+            var mask: UInt64 = 0
+            for (index, name) in names.enumerated() {
+                guard let number = CapabilitySets.number(of: name) else {
+                    throw Failure(.document(at: "\(pointer)/\(set)/\(index)", "\"\(name)\" is no capability"))
+                }
+                if isKnown(number) {
+                    mask |= 1 << number
+                } else {
+                    notices.append("ignoring capability \"\(name)\" (\(set)): this kernel does not have it")
+                }
             }
-            for limit in limits where limit.mask & bit == 0 {
-                throw Failure(.document(at: place, "\"\(name)\" is not in the \(limit.name) set"))
-            }
-            mask |= bit
+            return mask
         }
-        return mask
+        bounding = try mask(spec.bounding, "bounding")
+        permitted = try mask(spec.permitted, "permitted")
+        inheritable = try mask(spec.inheritable, "inheritable")
+        effective = try mask(spec.effective, "effective")
+        let wanted = try mask(spec.ambient, "ambient")
+        ambient = wanted & permitted & inheritable
+        for (index, name) in spec.effective.enumerated()
+        where effective & ~permitted & CapabilitySets.bit(name) != 0 {
+            let place = "\(pointer)/effective/\(index)"
+            throw Failure(.document(at: place, "\"\(name)\" is not in the permitted set"))
+        }
+        for name in spec.ambient where wanted & ~ambient & CapabilitySets.bit(name) != 0 {
+            notices.append("can't raise ambient capability \"\(name)\": it is not permitted and inheritable")
+        }
+        self.notices = notices
     }
 
-    /// The bit of the capability `name`, written exactly as in the specification; `nil` for one that is not known.
-    private static func bit(_ name: String) -> UInt64? {
+    /// Every kernel that mrun runs on has those up to CAP_CHECKPOINT_RESTORE.
+    package static func isKnownToKernel(_ number: UInt64) -> Bool {
+        number <= 40 || sys_prctl(Int32(K_PR_CAPBSET_READ), UInt(number)) >= 0
+    }
+
+    /// Whether `name` is that of a capability, written exactly as in the specification.
+    package static func isName(_ name: String) -> Bool { number(of: name) != nil }
+
+    private static func bit(_ name: String) -> UInt64 { number(of: name).map { 1 << $0 } ?? 0 }
+
+    private static func number(of name: String) -> UInt64? {
         // cap_from_name(3) also takes numbers and any case.
         guard name.hasPrefix("CAP_"), name.utf8.allSatisfy(isUpperCase) else { return nil }
         var value: cap_value_t = -1
         guard cap_from_name(name, &value) == 0, (0..<64).contains(value) else { return nil }
-        return 1 << UInt64(value)
+        return UInt64(value)
     }
 
     private static func isUpperCase(_ byte: UInt8) -> Bool {

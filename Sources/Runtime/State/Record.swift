@@ -33,6 +33,8 @@ struct Record: Sendable, Equatable {
     var ownPidNamespace: Bool
     /// Who created it.
     var owner: UInt32
+    /// Whether the config has hooks; which, the copy of it tells.
+    var hooks: Bool
 
     var json: JSON {
         .object([
@@ -48,6 +50,7 @@ struct Record: Sendable, Equatable {
             "owner": .integer(Int64(owner)),
             "stayingInit": .bool(stayingInit),
             "ownPidNamespace": .bool(ownPidNamespace),
+            "hooks": hooks ? true : nil,
             "cgroups": cgroups.json,
             "annotations": annotations.isEmpty ? nil : Annotation.json(annotations),
         ])
@@ -69,6 +72,7 @@ struct Record: Sendable, Equatable {
         self.stayingInit = stayingInit
         self.ownPidNamespace = ownPidNamespace
         self.owner = owner
+        hooks = spec.hooks?.isEmpty == false
     }
 
     init(_ c: Cursor) throws(Failure) {
@@ -92,6 +96,7 @@ struct Record: Sendable, Equatable {
         stayingInit = try c.required("stayingInit") { (c) throws(Failure) in try c.bool() }
         ownPidNamespace = try c.required("ownPidNamespace") { (c) throws(Failure) in try c.bool() }
         owner = try c.required("owner") { (c) throws(Failure) in try c.integer() }
+        hooks = try c.optional("hooks") { (c) throws(Failure) in try c.bool() } ?? false
     }
 
     /// The id that the kernel gave itself when it booted.

@@ -8,7 +8,14 @@ struct Store: Sendable {
     let root: String
 
     /// A store at `root`; the folder is made when the first container is.
-    init(root: String) { self.root = root }
+    ///
+    /// The sticky bit keeps it from those who tidy up where it lies.
+    init(root: String, isSticky: Bool = false) {
+        self.root = root
+        self.isSticky = isSticky
+    }
+
+    private let isSticky: Bool
 
     /// Makes the folder of a new container.
     ///
@@ -88,7 +95,7 @@ struct Store: Sendable {
         var path = ""
         for step in Path.steps(root) {
             path += "/" + step
-            let answer = sys_mkdirat(AT_FDCWD, path, path == root ? 0o700 : 0o755)
+            let answer = sys_mkdirat(AT_FDCWD, path, path == root ? (isSticky ? 0o1700 : 0o700) : 0o755)
             if answer == -Int(EEXIST) { continue }
             try checked("mkdir \"\(path)\"", answer)
         }
@@ -122,6 +129,8 @@ struct ContainerFolder: ~Copyable {
         static let exit = "exit"
         /// A link whose target is the list of cgroups: it outlives a damaged record.
         static let cgroups = "cgroups"
+        /// The folder with the socket on which the task tells that it is ready.
+        static let notify = "notify"
         /// Where criu tells the pid of what it has restored; gone when that is in the record.
         static let restoredPid = "criu.pid"
     }
@@ -183,7 +192,9 @@ struct ContainerFolder: ~Copyable {
         if let stranger = names.first(where: { !ContainerFolder.isOurs($0) }) {
             throw .refused("\"\(path)\" holds \"\(stranger)\": it is no folder of a container")
         }
-        for name in names where name != Name.record { try unlink(name) }
+        for name in names where name != Name.record {
+            if name == Name.notify { try removeNotifyFolder() } else { try unlink(name) }
+        }
         try unlink(Name.record)
         let answer = sys_unlinkat(parent.raw, id, AT_REMOVEDIR)
         if answer == -Int(ENOENT) { return }
@@ -192,7 +203,9 @@ struct ContainerFolder: ~Copyable {
 
     /// Whether mrun makes files of this name, temporary ones (`.NAME.PID`) included.
     private static func isOurs(_ name: String) -> Bool {
-        let own = [Name.record, Name.config, Name.startSocket, Name.exit, Name.cgroups, Name.restoredPid]
+        let own = [
+            Name.record, Name.config, Name.startSocket, Name.exit, Name.cgroups, Name.notify, Name.restoredPid,
+        ]
         return own.contains { name == $0 || name.hasPrefix(".\($0).") }
     }
 }

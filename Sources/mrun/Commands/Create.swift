@@ -13,16 +13,14 @@ enum CreateCommand {
     }
 
     static func options(_ invocation: Invocation) throws(Failure) -> CreateOptions {
-        if invocation.settings.wantsSystemd {
-            throw .refused(
-                "--systemd-cgroup: the systemd cgroup driver is not supported by this version of mrun")
-        }
         var options = CreateOptions(bundle: invocation.arguments.value("bundle") ?? ".")
+        options.cgroupDriver = CgroupDriver(rawValue: invocation.settings.cgroupManager) ?? .cgroupfs
         options.pidFile = invocation.arguments.value("pid-file")
         options.stayingInit = invocation.arguments.flag("init")
         if let config = invocation.arguments.value("config") { options.config = config }
         options.movesRoot = invocation.arguments.flag("no-pivot")
         options.newKeyring = !invocation.arguments.flag("no-new-keyring")
+        options.attachments = try AttachmentArguments.options(invocation, ofContainer: true)
         return options
     }
 }
@@ -43,7 +41,8 @@ enum RunCommand {
 /// The command `mrun start`.
 enum StartCommand {
     static func run(_ invocation: Invocation) throws(Failure) -> Int32 {
-        try invocation.containers.start(try invocation.containerID())
+        try invocation.containers.start(
+            try invocation.containerID(), notifySocket: AttachmentArguments.variable("NOTIFY_SOCKET"))
         return 0
     }
 }

@@ -37,15 +37,15 @@ enum EventsCommand {
         let id = try invocation.containerID()
         let containers = invocation.containers
         let interval = try Interval(invocation.arguments.value("interval") ?? "5s")
-        try write("stats", id, try containers.statistics(of: id))
-        if invocation.arguments.flag("stats") { return 0 }
-        let milliseconds = Int32(clamping: max(1, interval.nanoseconds / 1_000_000))
-        var kills = try containers.oomKills(of: id)
-        while try !containers.hasEnded(id, within: milliseconds) {
-            let now = try containers.oomKills(of: id)
-            if now > kills { try write("oom", id, nil) }
-            kills = now
+        if invocation.arguments.flag("stats") {
             try write("stats", id, try containers.statistics(of: id))
+            return 0
+        }
+        try containers.events(of: id, every: interval.nanoseconds) { (event) throws(Failure) in
+            switch event {
+            case .statistics(let data): try write("stats", id, data)
+            case .outOfMemory: try write("oom", id, nil)
+            }
         }
         return 0
     }

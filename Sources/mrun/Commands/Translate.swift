@@ -12,7 +12,7 @@ enum TranslateCommand {
     static func run(_ invocation: Invocation) throws(Failure) -> Int32 {
         let arguments = invocation.arguments
         let name = arguments.positionals[0]
-        let options = try options(arguments)
+        let options = try options(arguments, systemd: invocation.settings.cgroupManager == "systemd")
         let translation = try attempting(name == "-" ? "standard input" : "\"\(name)\"") {
             () throws(Failure) in
             try translated(try JSON.parse(try read(name)), options)
@@ -45,7 +45,9 @@ enum TranslateCommand {
         return try FileDescriptor(adopting: Int32(try checked("dup", answer))).readAll()
     }
 
-    private static func options(_ arguments: Arguments) throws(Failure) -> TranslationOptions {
+    private static func options(
+        _ arguments: Arguments, systemd: Bool
+    ) throws(Failure) -> TranslationOptions {
         var id = arguments.value("container-id") ?? ""
         if arguments.value("container-id") == nil { id = try newUUID() }
         let passwd = try Files.readIfPresent("/etc/passwd")
@@ -58,6 +60,7 @@ enum TranslateCommand {
         if let list = arguments.value("isolation") { options.isolation = try Isolation(list: list) }
         if let root = arguments.value("cgroups_root") { options.cgroupsRoot = root }
         if let folder = arguments.value("sandbox_directory") { options.sandboxDirectory = folder }
+        options.systemd = systemd
         options.enableCFS = arguments.flag("cgroups_enable_cfs")
         options.limitSwap = arguments.flag("cgroups_limit_swap")
         options.revocableCPULowPriority = arguments.flag("revocable_cpu_low_priority", absent: true)
