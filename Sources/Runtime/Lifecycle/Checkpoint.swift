@@ -106,15 +106,25 @@ extension Containers {
         guard snapshot.status == .running, let process = snapshot.record.process else {
             throw .refused("Container cannot be checkpointed in \(snapshot.status.rawValue) state")
         }
+        // criu 3.17 writes it, and finds no file for its image when it is to be made again.
+        guard !snapshot.record.stayingInit else {
+            throw .refused(
+                "a container whose mrun-init stays cannot be checkpointed: criu does not restore its sealed image"
+            )
+        }
         let spec = try folder.configReader().read()
         let criu = try Criu()
         let image = try CriuOptions.folder(options.criu.imagePath)
         let work = try options.criu.workFolder()
         let dump = Dump(spec: spec, record: snapshot.record, process: process, image: image, options: options)
-        let arguments = try dump.arguments()
+        var arguments = try dump.arguments()
         var surroundings = Criu.Surroundings()
         if let descriptor = options.statusDescriptor { surroundings.descriptors = [descriptor] }
-        if !options.preDump { try dump.noteDescriptors() }
+        if !options.preDump {
+            let descriptors = try dump.descriptors()
+            try dump.note(descriptors)
+            for name in descriptors where name.hasPrefix("file[") { arguments += ["--external", name] }
+        }
         try criu.run(arguments, folder: work ?? image, log: "dump.log", surroundings)
         return process
     }
@@ -200,17 +210,35 @@ private struct Dump {
         return words
     }
 
-    /// Writes down what the container's standard descriptors are: pipes come from whoever restores it.
-    func noteDescriptors() throws(Failure) {
-        var names: [JSON] = []
-        for number in 0...2 {
-            let path = "/proc/\(process.pid)/fd/\(number)"
-            let isOpen = try FileStatus.of(path) != nil
-            names.append(.string(isOpen ? try Files.link(path) : ""))
-        }
+    /// What standard input, output and error are called, which whoever restores the container has to give it; empty for
+    /// one that is in the image.
+    func descriptors() throws(Failure) -> [String] {
+        var names: [String] = []
+        for number in 0...2 { names.append(try name(of: number)) }
+        return names
+    }
+
+    /// `pipe:[…]`, and `file[MOUNT:INODE]`, in hexadecimal, for a file of the host.
+    private func name(of number: Int) throws(Failure) -> String {
+        let place = "/proc/\(process.pid)/fd/\(number)"
+        guard try FileStatus.of(place) != nil else { return "" }
+        let target = try Files.link(place)
+        guard target.hasPrefix("/") else { return target.hasPrefix("pipe:") ? target : "" }
+        let info = try Files.read("/proc/\(process.pid)/fdinfo/\(number)")
+        let mount = info.split(separator: "\n").first { $0.hasPrefix("mnt_id:") }?
+            .split(whereSeparator: { $0 == "\t" || $0 == " " }).last
+        guard let mount, let id = UInt64(mount) else { return "" }
+        let mounts = try Files.read("/proc/\(process.pid)/mountinfo").split(separator: "\n")
+        if mounts.contains(where: { $0.hasPrefix("\(id) ") }) { return "" }
+        let inode = try FileDescriptor.open(place, flags: O_PATH).status().inode
+        return "file[\(String(id, radix: 16)):\(String(inode, radix: 16))]"
+    }
+
+    func note(_ descriptors: [String]) throws(Failure) {
         let directory = try FileDescriptor.open(image, flags: O_RDONLY | O_DIRECTORY)
         try Files.replace(
-            CriuConfig.descriptors, in: directory.raw, with: JSON.array(names).text(), sync: false)
+            CriuConfig.descriptors, in: directory.raw, with: JSON.array(descriptors.map(JSON.string)).text(),
+            sync: false)
     }
 }
 

@@ -42,29 +42,31 @@ struct Criu {
         let words = [program] + arguments + ["--work-dir", folder, "--log-file", log, "-v4"]
         let status = try CriuCall(words, surroundings).perform()
         guard status.raw != 0 else { return }
-        let line = try Criu.lastError(in: path) ?? "exit status \(status.shellStatus), and no word in its log"
-        throw .refused("criu \(arguments.first ?? "") failed: \(line) (all of its log: \(path))")
+        let reason =
+            try Criu.lastErrors(in: path) ?? "exit status \(status.shellStatus), and no word in its log"
+        throw .refused("criu \(arguments.first ?? "") failed: \(reason) (all of its log: \(path))")
     }
 
-    /// The last line of a log that tells of an error, without its time; `nil` where there is none.
-    static func lastError(in path: String) throws(Failure) -> String? {
+    /// What a log says of errors at its end; `nil` where it says nothing.
+    static func lastErrors(in path: String) throws(Failure) -> String? {
         guard let file = try FileDescriptor.openIfPresent(path, flags: O_RDONLY | O_NONBLOCK) else {
             return nil
         }
-        return lastError(of: String(decoding: try file.readAll(limit: 64 << 20), as: UTF8.self))
+        return lastErrors(of: String(decoding: try file.readAll(limit: 64 << 20), as: UTF8.self))
     }
 
-    static func lastError(of log: String) -> String? {
-        let lines = log.utf8.split(separator: UInt8(ascii: "\n"))
+    /// The last two lines that tell of an error, without their times, in one: the cause often stands before its
+    /// consequence. A line that says no more than that all failed does not count where there are others.
+    static func lastErrors(of log: String) -> String? {
         let mark = Array("Error".utf8)
-        for line in lines.reversed() {
+        var found: [String] = []
+        for line in log.utf8.split(separator: UInt8(ascii: "\n")) {
             var rest = line
-            while !rest.isEmpty {
-                if rest.starts(with: mark) { return String(Substring(rest)) }
-                rest = rest.dropFirst()
-            }
+            while !rest.isEmpty && !rest.starts(with: mark) { rest = rest.dropFirst() }
+            if !rest.isEmpty { found.append(String(Substring(rest))) }
         }
-        return nil
+        while found.count > 1, found[found.count - 1].hasSuffix(" FAILED.") { found.removeLast() }
+        return found.isEmpty ? nil : found.suffix(2).joined(separator: "; ")
     }
 }
 

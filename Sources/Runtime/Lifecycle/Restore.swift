@@ -72,7 +72,7 @@ private struct Restoring: ~Copyable {
             layout: try CgroupLayout.detect(), owner: store.root + "/" + id)
         let record = Record(
             id: id, bundle: bundle.path, rootfs: bundle.rootfs, bootID: try Record.currentBootID(),
-            cgroups: cgroups, spec: spec, stayingInit: spec.annotation(Meaning.stayingInit) == "true",
+            cgroups: cgroups, spec: spec, stayingInit: false,
             ownPidNamespace: spec.linux.namespace(.pid) != nil, owner: UInt32(sys_geteuid()))
         folder = try store.make(id)
         self.criu = criu
@@ -121,6 +121,7 @@ private struct Restoring: ~Copyable {
         // So that the init is our child, and criu does not stay as its parent.
         arguments += ["--restore-detached", "--restore-sibling"]
         arguments += try words(options) + namespaces.arguments
+        arguments += try inherited()
         try criu.run(arguments, folder: work, log: "restore.log", surroundings)
         let handle = try adopt(pidFile)
         if let file = options.pidFile, let process = record.process {
@@ -182,7 +183,7 @@ private struct Restoring: ~Copyable {
             }
             words += ["--join-ns", "\(CriuNamespace.name(namespace.kind)):\(path)"]
         }
-        return words + (try pipes())
+        return words
     }
 
     /// `memory:/mrun/web`, and `/mrun/web` on cgroup2.
@@ -197,8 +198,8 @@ private struct Restoring: ~Copyable {
         }
     }
 
-    /// Pipes that were the container's standard descriptors become those of the caller.
-    private func pipes() throws(Failure) -> [String] {
+    /// The standard input, output and error that the container had of its creator, it gets of its restorer.
+    private func inherited() throws(Failure) -> [String] {
         let place = image + "/" + CriuConfig.descriptors
         guard try FileStatus.of(place) != nil else { return [] }
         let text = try Files.readRegular(place, limit: 1 << 16)
@@ -206,7 +207,8 @@ private struct Restoring: ~Copyable {
             try Cursor(try JSON.parse(text)).elements { (c) throws(Failure) in try c.string() }
         }
         var words: [String] = []
-        for (number, name) in names.prefix(3).enumerated() where name.hasPrefix("pipe:") {
+        for (number, name) in names.prefix(3).enumerated()
+        where name.hasPrefix("pipe:") || name.hasPrefix("file[") {
             words += ["--inherit-fd", "fd[\(number)]:\(name)"]
         }
         return words
