@@ -288,7 +288,7 @@ struct OrdersReportTests {
             ),
             (ORDERS_STEP_RLIMIT, EPERM, 0, "set RLIMIT_NOFILE to 1:2: Operation not permitted", nil),
             (ORDERS_STEP_BOUNDING, EPERM, 21, "drop capability 21: Operation not permitted", nil),
-            (ORDERS_STEP_SETUID, EINVAL, 9, "setuid: Invalid argument", nil),
+            (ORDERS_STEP_SETUID, EINVAL, 9, "cannot setuid to unmapped uid 0 in user namespace", nil),
             (ORDERS_STEP_SECCOMP, EFAULT, 0, "load the seccomp filter: Bad address", nil),
         ] as [(orders_step, Int32, UInt32, String, Int32?)])
     func `a step that failed is told in words, before the release and after`(
