@@ -24,7 +24,7 @@ mapped_container() {
 path_of() { echo "(.linux.namespaces[] | select(.type == \"$1\")) |= . + {path: \"/proc/$init/ns/${2:-$1}\"}"; }
 
 @test "root of the container is an ordinary id outside, by exactly the maps of the config" {
-    mapped_container
+    mapped_container .
     [ "$(tr -s ' ' <"/proc/$init/uid_map")" = ' 0 100000 65536' ]
     [ "$(tr -s ' ' <"/proc/$init/gid_map")" = ' 0 200000 65536' ]
     [ "$(stat -c '%u %g' "/proc/$init")" = '100000 200000' ]
@@ -104,7 +104,7 @@ path_of() { echo "(.linux.namespaces[] | select(.type == \"$1\")) |= . + {path: 
 }
 
 @test "exec goes into the user namespace" {
-    mapped_container
+    mapped_container .
     mrun exec --detach --pid-file "$bundle/pid" "$id" sleep 1003 >/dev/null 2>&1 </dev/null 3>&-
     local pid kind
     pid=$(cat "$bundle/pid")
@@ -180,7 +180,7 @@ CASES
 }
 
 @test "another container's user namespace can be joined, with its maps or without" {
-    mapped_container
+    mapped_container .
     local first=$id maps
     for maps in . 'del(.linux.uidMappings, .linux.gidMappings)'; do
         run_script 'cat /proc/self/uid_map; id -u; ls -l /proc/self/ns/user; echo $$' "$mapped | $(path_of user) | $maps"
@@ -200,7 +200,7 @@ CASES
 }
 
 @test "the containers of a pod share user, network, ipc, uts and pid namespaces" {
-    mapped_container
+    mapped_container .
     local pod=$init first=$id join kind pid
     join="$mapped | $(path_of user) | $(path_of network net) | $(path_of ipc) | $(path_of uts) | $(path_of pid) | del(.hostname)"
     new_id

@@ -95,12 +95,12 @@ extension Containers {
     public func checkpoint(_ id: String, _ options: CheckpointOptions) throws(Failure) {
         // Before mrun has opened anything: a number of its own is none of the caller's.
         if let descriptor = options.statusDescriptor { try Containers.checkStatus(descriptor) }
-        let process = try dump(id, options)
+        let process = try writeImage(id, options)
         if options.leaveRunning || options.preDump { return }
         try delete(id, force: true, only: process)
     }
 
-    private func dump(_ id: String, _ options: CheckpointOptions) throws(Failure) -> ProcessIdentity {
+    private func writeImage(_ id: String, _ options: CheckpointOptions) throws(Failure) -> ProcessIdentity {
         let folder = try existingLocked(id)
         let snapshot = try snapshot(of: folder)
         guard snapshot.status == .running, let process = snapshot.record.process else {
