@@ -106,7 +106,9 @@ struct Performer: ~Copyable {
         case .readOnlyRoot: try makeRootReadOnly()
         case .sysctl(let name, let value): try TrustedProc().write(value, to: Performer.sysctlPath(name))
         case .pivot: try pivot()
-        case .enterRoot(let path): try MountTree.changeRoot(to: path)
+        case .enterRoot(let path):
+            try MountTree.changeRoot(to: path)
+            root = Root(adopting: try FileDescriptor.open("/", flags: O_PATH | O_DIRECTORY))
         case .moveRoot:
             try inRoot { (root) throws(Failure) in try MountTree.moveToRoot(root.directory) }
         case .hooks: break  // the child's affair, and its parent's

@@ -238,8 +238,10 @@ struct Creation: ~Copyable {
         let isScope = record.cgroups.scope != nil
         let isUnified = record.cgroups.version == .v2 && !isScope
         let cgroupsFirst =
-            isUnified || launch.entrance.usesUser || rootless == .yes
-            || !isScope && launch.operations.contains { if case .cgroups = $0 { true } else { false } }
+            isUnified
+            || !isScope
+                && (launch.entrance.usesUser || rootless == .yes
+                    || launch.operations.contains { if case .cgroups = $0 { true } else { false } })
         if cgroupsFirst { try makeCgroups() }
         let half: HalfMade
         if isUnified, let directory = try manager.directoryForSpawn() {
