@@ -154,7 +154,7 @@ shell_bundle() { user_bundle ".process.args = [\"sh\", \"-c\", \$script] | ${2:-
 
 @test "files of others stay closed to a user's container, whatever its root may do" {
     echo secret >"$BATS_TEST_TMPDIR/secret" && chmod 600 "$BATS_TEST_TMPDIR/secret"
-    mkdir "$home/rootfs/mnt"
+    mkdir -p "$home/rootfs/mnt"
     chown "$user:$user" "$home/rootfs/mnt"
     shell_bundle 'cat /mnt/secret; chown 0 /mnt/secret; echo x >>/mnt/secret; touch /mnt/new' \
         ".mounts += [{destination: \"/mnt\", type: \"bind\", source: \"$BATS_TEST_TMPDIR\", options: [\"rbind\"]}]"
