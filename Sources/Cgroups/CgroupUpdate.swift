@@ -8,9 +8,8 @@ extension CgroupManager {
     /// When one cannot be changed, those that were are put back. With `checkBeforeUpdate` a limit of memory below what
     /// is in use is refused: cgroup2 would end processes for it.
     ///
-    /// - Parameters:
-    ///   - resources: what to write; what is not in there stays.
-    ///   - before: the limits of before in their place. The same device rules again are not written.
+    /// `resources`: what to write; what is not in there stays. `before`: the limits of before in their place; the same
+    /// device rules again are not written.
     package func update(
         resources: ResourceSpec, before: ResourceSpec = ResourceSpec()
     ) throws(Failure) {
@@ -113,7 +112,7 @@ extension Limits {
 extension ResourceSpec {
     /// Takes out raw cgroup2 files that a later `update` has written by another name.
     ///
-    /// - Parameter written: what that update wrote.
+    /// `written`: what that update wrote.
     package mutating func dropOverridden(by written: ResourceSpec) throws(Failure) {
         if unified.isEmpty { return }
         var converted = written

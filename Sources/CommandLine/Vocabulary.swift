@@ -2,7 +2,8 @@ extension Command {
     /// All commands, in the order of help.
     package static var all: [Command] {
         [
-            create, start, run, kill, delete, update, checkpoint, restore, exec, ps, pause, resume, state, list,
+            create, start, run, kill, delete, update, checkpoint, restore, exec, ps, pause, resume, state,
+            list,
             wait, stats, events, spec, translate, plan, features, doctor, completion, helpCommand,
         ]
     }

@@ -94,7 +94,7 @@ static bool are_hooks(const struct orders *orders, uint64_t end)
     if (orders->hook_count == 0)
         return true;
     if (!fits(orders, orders->hooks_offset, orders->hook_count, sizeof *hooks, _Alignof(struct orders_hook))
-        || !is_string(orders->hook_state_offset, end))
+        || !is_string(orders->hook_state_offset, end) || !is_string(orders->hook_rest_offset, end))
         return false;
     for (uint32_t index = 0; index < orders->hook_count; index++)
         if (!is_string(hooks[index].path_offset, end) || !is_table(orders, hooks[index].argv_offset, end)

@@ -80,8 +80,8 @@ extension Spec {
             guard let kind = SysctlScope.namespace(of: entry.name) else {
                 return problem(pointer, "\"\(entry.name)\" belongs to no namespace: it would change the host")
             }
-            // One that is joined by path may be the host's.
-            guard let namespace = linux.namespace(kind), namespace.path == nil else {
+            // One that is joined by path may still be the host's: that is seen when it is opened.
+            guard linux.namespace(kind) != nil else {
                 return problem(
                     pointer, "\"\(entry.name)\" needs a \(kind.rawValue) namespace of the container's own")
             }
@@ -109,6 +109,17 @@ extension Spec {
             guard let name, name.utf8.count > 64 else { return nil }
             return problem(pointer, "the name has \(name.utf8.count) bytes, the kernel takes 64")
         }
+    }
+}
+
+extension Spec {
+    /// What this config changes in the namespace of a kind, in a word; `nil` when nothing.
+    ///
+    /// In a namespace of the host it must not.
+    package func change(in kind: NamespaceKind) -> String? {
+        if kind == .uts, let name = hostname ?? domainname { return "the name \"\(name)\"" }
+        let entry = linux.sysctl.first { SysctlScope.namespace(of: $0.name) == kind }
+        return entry.map { "\"\($0.name)\"" }
     }
 }
 

@@ -15,7 +15,8 @@ extension Operation {
                 + Operation.listed(mount.attributes.words)
         case .cgroups(let target, let attributes, _):
             "mount the container's cgroups on \(target)\(Operation.listed(attributes.words))"
-        case .remount(let mount): "change the mount on \(mount.target)\(Operation.listed(mount.attributes.words))"
+        case .remount(let mount):
+            "change the mount on \(mount.target)\(Operation.listed(mount.attributes.words))"
         case .device(let device):
             "device \(device.path) (\(device.kind.rawValue) \(device.number.major):\(device.number.minor), "
                 + "mode 0\(String(device.mode, radix: 8)), owner \(device.uid):\(device.gid))"

@@ -34,9 +34,21 @@ extension Planner {
         if isReadOnlyLater { plan.add(.readOnlyMounts, in: .readOnly) }
     }
 
-    /// The mapping of the container's own user namespace; `nil` where it has none.
+    /// How the container's own user namespace maps ids; `nil` where it has none, or none that the config tells.
+    static func mappingsOfContainer(_ spec: Spec) -> (uids: [IDMapping], gids: [IDMapping])? { nil }
+
+    /// The owners that `idmap` without ranges asks for; `nil` where the container has no user namespace of its own.
     static func ownersOfContainer(_ spec: Spec) -> MappedOwners.Source? {
-        spec.linux.namespace(.user)?.path.map { .namespace(path: $0) }
+        if let path = spec.linux.namespace(.user)?.path { return .namespace(path: path) }
+        return mappingsOfContainer(spec).map { .ranges(uids: $0.uids, gids: $0.gids) }
+    }
+
+    /// The id outside that is `id` inside; ranges of `idmap=` that begin with `@` are relative to it.
+    static func outside(_ id: UInt32, _ map: [IDMapping]) -> UInt32? {
+        for range in map where id >= range.containerID && id - range.containerID < range.size {
+            return range.hostID + (id - range.containerID)
+        }
+        return nil
     }
 }
 
@@ -132,8 +144,10 @@ private struct MountEntry {
             throw failure("destination", "nothing may be mounted on \"\(target)\"")
         }
         // As a peer of its source it takes part in what is mounted there, both ways; only a container whose root
-        // is to be shared gets that far, and a word for this mount alone can still cut the tie.
-        let isShared = spec.linux.rootfsPropagation?.hasSuffix("shared") == true
+        // is to be shared gets that far, and a word for this mount alone can still cut the tie. The root of a user
+        // namespace never does: he could mount on the host what he may not.
+        let isShared =
+            spec.linux.rootfsPropagation?.hasSuffix("shared") == true && spec.linux.namespace(.user) == nil
         return BindMount(
             source: source.hasPrefix("/") ? source : bundle + "/" + source, target: target,
             recursive: options.recursive, attributes: options.attributes, propagation: options.propagation,
@@ -158,9 +172,12 @@ private struct MountEntry {
     /// The mapping of owners: in the order of preference that of the option, of the entry, of the container.
     private func owners() throws(Failure) -> MappedOwners? {
         let recursive = options.owners?.recursive == true
+        let mappings = Planner.mappingsOfContainer(spec)
         if let option = options.owners, !option.uids.isEmpty {
             return MappedOwners(
-                source: .ranges(uids: try absolute(option.uids), gids: try absolute(option.gids)),
+                source: .ranges(
+                    uids: try absolute(option.uids, mappings?.uids),
+                    gids: try absolute(option.gids, mappings?.gids)),
                 recursive: recursive)
         }
         if !mount.uidMappings.isEmpty {
@@ -176,11 +193,26 @@ private struct MountEntry {
         return MappedOwners(source: source, recursive: recursive)
     }
 
-    private func absolute(_ ranges: [OwnerOption.Range]) throws(Failure) -> [IDMapping] {
-        if ranges.contains(where: \.isRelative) {
-            throw failure("options", "\"@\" means ids of the container's user namespace, and it has none")
+    private func absolute(
+        _ ranges: [OwnerOption.Range], _ map: [IDMapping]?
+    ) throws(Failure) -> [IDMapping] {
+        var absolute: [IDMapping] = []
+        for range in ranges {
+            guard range.isRelative else {
+                absolute.append(range.mapping)
+                continue
+            }
+            guard let map else {
+                throw failure("options", "\"@\" means ids of the container's user namespace, and it has none")
+            }
+            guard let outside = Planner.outside(range.mapping.hostID, map) else {
+                throw failure("options", "the container's user namespace has no id \(range.mapping.hostID)")
+            }
+            absolute.append(
+                IDMapping(
+                    containerID: range.mapping.containerID, hostID: outside, size: range.mapping.size))
         }
-        return ranges.map(\.mapping)
+        return absolute
     }
 
     private func failure(_ member: String, _ reason: String) -> Failure {

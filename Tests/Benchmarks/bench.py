@@ -14,12 +14,16 @@ import time
 
 WORK = os.environ["BENCH_WORK"]
 TAG = f"mrun-bench-{os.getpid()}"
-TIMED = ["run", "life-cycle", "exec", "state", "pause-resume"]
+TIMED = ["run", "seccomp-first", "seccomp", "life-cycle", "exec", "state", "list", "pause-resume"]
+PROFILE = "/usr/share/containers/seccomp.json"
 TITLES = {
     "run": "run `/bin/true`, default OCI config, v1 limits",
+    "seccomp-first": "the same with podman's default seccomp profile, for the first time",
+    "seccomp": "and again",
     "life-cycle": "create + start + state + delete, four calls",
     "exec": "exec `/bin/true` in a running container",
     "state": "state",
+    "list": "list, one container",
     "pause-resume": "pause, then resume",
     "memory": "private memory of a created container's init",
     "dirty": "of it dirty: what the page cache does not give back",
@@ -33,7 +37,7 @@ class Runtime:
         self.name, self.binary = name, binary
         self.root = f"{WORK}/state/{name}"
         self.running = f"{TAG}-{name}-running"
-        for kind, args in [("true", ["/bin/true"]), ("sleep", ["/bin/sleep", "100000"])]:
+        for kind, args in [("true", ["/bin/true"]), ("seccomp", ["/bin/true"]), ("sleep", ["/bin/sleep", "100000"])]:
             self.write_bundle(kind, args)
         self.cycle = f"{WORK}/{name}-cycle"
         self.pause = f"{WORK}/{name}-pause"
@@ -63,6 +67,9 @@ class Runtime:
             "cpu": {"shares": 614, "cpus": "0-1", "mems": "0"},
             "memory": {"limit": 138412032},
         }
+        if kind == "seccomp" and os.path.exists(PROFILE):
+            filter = os.path.join(os.path.dirname(__file__), "../Integration/podman-seccomp.jq")
+            config["linux"]["seccomp"] = json.loads(subprocess.check_output(["jq", "-f", filter, PROFILE]))
         os.makedirs(self.bundle(kind))
         self.write(self.bundle(kind) + "/config.json", json.dumps(config))
 
@@ -81,8 +88,11 @@ class Runtime:
         return {
             "run": f"{call} run --bundle {self.bundle('true')} {TAG}-{self.name}",
             "life-cycle": f"dash {self.cycle}",
+            "seccomp": f"{call} run --bundle {self.bundle('seccomp')} {TAG}-{self.name}",
+            "seccomp-first": f"{call} run --bundle {self.bundle('seccomp')} {TAG}-{self.name}",
             "exec": f"{call} exec {self.running} /bin/true",
             "state": f"{call} state {self.running}",
+            "list": f"{call} list",
             "pause-resume": f"dash {self.pause}",
         }[scenario]
 
@@ -118,11 +128,11 @@ class Floor:
         return f"{WORK}/floor {WORK}/rootfs" if scenario == "run" else None
 
 
-def times(command, runs):
-    """The seconds that each of so many runs took."""
+def times(command, runs, prepare=None):
+    """The seconds that each of so many runs took; `prepare` runs before each, and is not timed."""
     output = f"{WORK}/hyperfine.json"
     result = subprocess.run(["hyperfine", "--shell=none", "--warmup", "2", "--runs", str(runs), "--style", "none",
-                             "--export-json", output, command],
+                             "--export-json", output, *(["--prepare", prepare] if prepare else []), command],
                             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
     if result.returncode != 0:
         sys.exit(f"{command}\n{result.stderr.strip()}")
@@ -137,8 +147,10 @@ def measure(scenarios, contenders, rounds, runs):
         blocks = [(s, c) for s in scenarios for c in contenders if c.command(s)]
         random.shuffle(blocks)
         for scenario, contender in blocks:
+            # mrun and crun keep compiled filters below the state root.
+            prepare = f"rm -rf {contender.root}/.cache" if scenario == "seccomp-first" else None
             found.setdefault(scenario, {}).setdefault(contender.name, []).extend(
-                times(contender.command(scenario), runs))
+                times(contender.command(scenario), runs, prepare))
         print(f"round {number + 1} of {rounds}", file=sys.stderr)
     return found
 
@@ -190,7 +202,7 @@ def main():
     try:
         # The memory first, while nothing of this runs.
         memory = {r.name: r.memory() for r in runtimes} if "memory" in scenarios else {}
-        if {"exec", "state", "pause-resume"} & set(timed):
+        if {"exec", "state", "list", "pause-resume"} & set(timed):
             for runtime in runtimes:
                 runtime.start_running()
         found = measure(timed, contenders, rounds, runs)

@@ -36,7 +36,7 @@ without_limits() {
     mrun --cgroup-manager disabled run --detach --bundle "$bundle" "$id" </dev/null >/dev/null
     run mrun pause "$id"
     [ "$status" -eq 1 ]
-    [[ $output == *"without cgroups"* ]]
+    [[ $output == *"unable to freeze: the container has no cgroups"* ]]
     [ "$(mrun state "$id" | jq -r .status)" = running ]
     mrun delete --force "$id"
 }

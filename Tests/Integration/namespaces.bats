@@ -145,7 +145,15 @@ CASES
     done
     new_id
     make_bundle "$id" "$(path_of self network net) | .linux.sysctl = {\"net.ipv4.ip_forward\": \"1\"}"
-    refused 'needs a network namespace of the container' mrun run --bundle "$bundle" "$id"
+    refused 'host'"'"'s own network namespace, in which "net.ipv4.ip_forward" must not be set' mrun run --bundle "$bundle" "$id"
+    make_bundle "$id" "$(path_of self uts uts) | .hostname = \"stolen\""
+    refused 'host'"'"'s own uts namespace' mrun run --bundle "$bundle" "$id"
+    [ "$(hostname)" != stolen ]
+    # Another's may be changed by who joins it.
+    start_script 'sleep 1000'
+    other=$(pid_of "$id")
+    run_script 'cat /proc/sys/net/ipv4/ip_default_ttl' "$(path_of "$other" network net) | .linux.sysctl = {\"net.ipv4.ip_default_ttl\": \"77\"}"
+    [ "$status" -eq 0 ] && [ "$output" = 77 ]
 }
 
 @test "without a pid namespace the container sees the host's processes and ends as a whole" {

@@ -71,7 +71,7 @@ shell_bundle() { user_bundle ".process.args = [\"sh\", \"-c\", \$script] | ${2:-
         ./mrun exec --user 5:6 "$1" id && ./mrun ps --format json "$1" && ./mrun list && ./mrun pause "$1"; ./mrun exec "$1" sh -c "exit 3"
         echo "exec: $?"; ./mrun kill "$1" KILL; for try in 1 2 3 4 5 6 7 8 9; do ./mrun state "$1" | grep -q stopped && break; sleep 0.2; done; ./mrun delete "$1" && ./mrun list -q; ls run/mrun' sh "$TAG-a"
     echo "$output"
-    [[ $output == *'"status": "created"'*'uid=5 gid=6'*"[$(cat "$home/pid")]"*running*'unable to freeze: the container has no freezer cgroup'*'exec: 3' ]]
+    [[ $output == *'"status": "created"'*'uid=5 gid=6'*"[$(cat "$home/pid")]"*running*'unable to freeze: the container has no cgroups'*'exec: 3' ]]
 }
 
 @test "what spec --rootless writes runs at once" {

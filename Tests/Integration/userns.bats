@@ -24,7 +24,7 @@ mapped_container() {
 path_of() { echo "(.linux.namespaces[] | select(.type == \"$1\")) |= . + {path: \"/proc/$init/ns/${2:-$1}\"}"; }
 
 @test "root of the container is an ordinary id outside, by exactly the maps of the config" {
-    mapped_container
+    mapped_container .
     [ "$(tr -s ' ' <"/proc/$init/uid_map")" = ' 0 100000 65536' ]
     [ "$(tr -s ' ' <"/proc/$init/gid_map")" = ' 0 200000 65536' ]
     [ "$(stat -c '%u %g' "/proc/$init")" = '100000 200000' ]
@@ -88,7 +88,7 @@ path_of() { echo "(.linux.namespaces[] | select(.type == \"$1\")) |= . + {path: 
     make_bundle "$id" "$mapped | .linux.devices = [{path: \"/dev/nosuch\", type: \"c\", major: 1, minor: 3}]"
     refused 'device "/dev/nosuch"' mrun run --bundle "$bundle" "$id"
     make_bundle "$id" "$mapped | .linux.devices = [{path: \"/dev/null\", type: \"c\", major: 1, minor: 5}]"
-    refused 'it is not the device 1:5' mrun run --bundle "$bundle" "$id"
+    refused 'is not the device 1:5' mrun run --bundle "$bundle" "$id"
 }
 
 @test "standard pipes can be opened anew, and nothing else of the host changes hands" {
@@ -104,7 +104,7 @@ path_of() { echo "(.linux.namespaces[] | select(.type == \"$1\")) |= . + {path: 
 }
 
 @test "exec goes into the user namespace" {
-    mapped_container
+    mapped_container .
     mrun exec --detach --pid-file "$bundle/pid" "$id" sleep 1003 >/dev/null 2>&1 </dev/null 3>&-
     local pid kind
     pid=$(cat "$bundle/pid")
@@ -161,8 +161,8 @@ path_of() { echo "(.linux.namespaces[] | select(.type == \"$1\")) |= . + {path: 
 .linux.uidMappings = []#/linux/uidMappings: a new user namespace needs mappings
 del(.linux.gidMappings)#/linux/gidMappings: a new user namespace needs mappings
 .linux.namespaces |= map(select(.type != "user"))#/linux/uidMappings: mappings need a user namespace
-.linux.uidMappings[0].size = 0#/linux/uidMappings/0/size: the size is 0
-.linux.uidMappings[0].size = 4294967295#go beyond the last id
+.linux.uidMappings[0].size = 0#/linux/uidMappings/0: the range is empty
+.linux.uidMappings[0].size = 4294967295#beyond the last id
 .linux.uidMappings[0].hostID = 4294967296#/linux/uidMappings/0/hostID: the number is out of range
 .linux.uidMappings[0].hostID = -1#/linux/uidMappings/0/hostID: the number is out of range
 .linux.uidMappings += [{containerID: 65535, hostID: 300000, size: 1}]#/linux/uidMappings/1: it overlaps mapping 0 in the container
@@ -180,7 +180,7 @@ CASES
 }
 
 @test "another container's user namespace can be joined, with its maps or without" {
-    mapped_container
+    mapped_container .
     local first=$id maps
     for maps in . 'del(.linux.uidMappings, .linux.gidMappings)'; do
         run_script 'cat /proc/self/uid_map; id -u; ls -l /proc/self/ns/user; echo $$' "$mapped | $(path_of user) | $maps"
@@ -200,7 +200,7 @@ CASES
 }
 
 @test "the containers of a pod share user, network, ipc, uts and pid namespaces" {
-    mapped_container
+    mapped_container .
     local pod=$init first=$id join kind pid
     join="$mapped | $(path_of user) | $(path_of network net) | $(path_of ipc) | $(path_of uts) | $(path_of pid) | del(.hostname)"
     new_id

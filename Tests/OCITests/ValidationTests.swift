@@ -49,14 +49,6 @@ struct ValidationTests {
             ("/linux/devices/0/path", "/dev/../x", "/linux/devices/0/path: \"/dev/../x\" is no place"),
             ("/linux/namespaces/2", nil, "/linux/namespaces: without a mount namespace of its own"),
             (
-                "/linux/namespaces/2/path", "/run/mnt",
-                "/mounts: nothing is changed in an existing mount namespace"
-            ),
-            (
-                "/linux/namespaces/1/path", "/run/net",
-                "/linux/sysctl/net.ipv4.ip_forward: \"net.ipv4.ip_forward\" needs a network namespace of the"
-            ),
-            (
                 "/linux/namespaces/-", .object([.init("type", "pid")]),
                 "/linux/namespaces/6: \"pid\" is given twice"
             ),

@@ -170,6 +170,17 @@ struct OwnersPlanTests {
                 == "/mounts/0/options: \"@\" means ids of the container's user namespace, and it has none")
     }
 
+    @Test(
+        arguments: [(0, 100), (9, 109), (10, nil), (20, 7), (21, nil), (4_294_967_295, nil)]
+            as [(UInt32, UInt32?)])
+    func `an id of the container is one of the host`(id: UInt32, want: UInt32?) {
+        let map = [
+            IDMapping(containerID: 0, hostID: 100, size: 10),
+            IDMapping(containerID: 20, hostID: 7, size: 1),
+        ]
+        #expect(Planner.outside(id, map) == want)
+    }
+
     @Test func `only bind mounts have mapped owners`() {
         #expect(
             refusal(mounting: MountSpec("/t", type: "tmpfs", options: ["idmap"]))
@@ -211,6 +222,14 @@ struct PropagationPlanTests {
         let mount = try bound(words) { $0.linux.rootfsPropagation = root }
         #expect(mount.staysPeer == want)
         #expect((mount.prepared != nil) == want)
+    }
+
+    @Test func `from a user namespace nothing reaches out`() throws {
+        let mount = try bound(["rshared"]) {
+            $0.linux.rootfsPropagation = "rshared"
+            $0.linux.namespaces = [NamespaceSpec(.user)]
+        }
+        #expect(!mount.staysPeer)
     }
 
     @Test(

@@ -21,7 +21,8 @@ struct PhaseTests {
     @Test func `the phases are in the one order that works`() {
         #expect(
             Phase.allCases == [
-                .isolation, .root, .mounts, .devices, .links, .workingDirectory, .sysctls, .hooks, .masks, .readOnly, .pivot,
+                .isolation, .root, .mounts, .devices, .links, .workingDirectory, .sysctls, .hooks, .masks,
+                .readOnly, .pivot,
                 .names,
             ])
         #expect(Phase.allCases.map(\.rawValue) == Array(0..<Phase.allCases.count))

@@ -2,10 +2,11 @@
 # modules of its kernel, in this order (they are in the package of the kernel):
 #
 #   EXTRA="/usr/sbin/criu /bin/tar /bin/gzip PATH/crc32c_generic.ko ..." Tests/VM/run criu.sh
-MODULES='crc32c_generic.ko nfnetlink.ko libcrc32c.ko nf_tables.ko veth.ko tun.ko unix_diag.ko inet_diag.ko tcp_diag.ko udp_diag.ko raw_diag.ko af_packet_diag.ko netlink_diag.ko'
 
-# shellcheck shell=sh source-path=SCRIPTDIR source=lib.sh disable=SC2317
+# shellcheck shell=sh source-path=SCRIPTDIR source=lib.sh disable=SC2317,SC2016
 . "${VM_DIR:-.}/lib.sh"
+
+MODULES='crc32c_generic.ko nfnetlink.ko libcrc32c.ko nf_tables.ko veth.ko tun.ko unix_diag.ko inet_diag.ko tcp_diag.ko udp_diag.ko raw_diag.ko af_packet_diag.ko netlink_diag.ko'
 
 if ! command -v criu >/dev/null; then
     skip "a container goes on after checkpoint and restore" "no criu in this machine"

@@ -4,7 +4,7 @@
 #   echo "profile mrun-test flags=(attach_disconnected) { file, signal, ptrace, change_profile, capability, }" >p
 #   apparmor_parser -QKS -M /usr/share/apparmor-features/features p >mrun-test.profile; EXTRA=$PWD/mrun-test.profile Tests/VM/run exec.sh
 
-# shellcheck shell=sh source-path=SCRIPTDIR source=lib.sh disable=SC2317
+# shellcheck shell=sh source-path=SCRIPTDIR source=lib.sh disable=SC2317,SC2016
 . "${VM_DIR:-.}/lib.sh"
 
 # bundle ID PROCESS-MEMBERS LINUX-MEMBERS: a busybox bundle that sleeps; the members are JSON with a comma at their end.

@@ -88,9 +88,9 @@ struct orders {
     int32_t preserved_fd;
     uint32_t reserved;  // 0: the size is a multiple of eight
     uint64_t attributes_offset;  // struct orders_attributes, or 0: none of them
-    // Hooks to run before the task is: struct orders_hook[]. Not with enter_fd.
-    uint32_t hook_count, hooks_offset;
-    uint64_t hook_state_offset;  // what they find on their standard input
+    uint32_t hook_count, hooks_offset;  // to run before the task is: struct orders_hook[]
+    // What they find on their standard input: the first string, mrun-init's pid, the second one.
+    uint64_t hook_state_offset, hook_rest_offset;
 };
 
 struct orders_hook {

@@ -101,7 +101,7 @@ struct Child {
         orders.environment = try Environment.complete(launch.process)
         if let hooks = launch.hooks, !hooks.spec.startContainer.isEmpty {
             orders.hooks = hooks.spec.startContainer
-            orders.hookState = hooks.state(.startContainer, pid: Int32(sys_getpid()))
+            orders.hookState = hooks.stateAroundPid(.startContainer)
         }
         // mrun-init finds its orders at a fixed number; everything else goes out of the way, above it.
         orders.startSocket = try inherited(launch.startSocketNumber)

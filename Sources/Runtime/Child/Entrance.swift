@@ -122,8 +122,10 @@ extension Child {
         return try Files.read("/proc/self/setgroups").hasPrefix("deny")
     }
 
-    /// The offsets of the clocks, opened while that is allowed: who is not dumpable cannot open them once he is in a
-    /// user namespace. Nobody else is in there yet who could make use of it.
+    /// The offsets of the clocks, opened while that is allowed.
+    ///
+    /// Who is not dumpable cannot open them once he is in a user namespace. Nobody else is in there yet who could make
+    /// use of it.
     private func openClocks(_ entrance: Entrance) throws(Failure) -> FileDescriptor {
         let exposes = entrance.makesUser || sys_geteuid() != 0
         if exposes { try checked("PR_SET_DUMPABLE", sys_prctl(Int32(K_PR_SET_DUMPABLE), 1)) }

@@ -75,8 +75,15 @@ struct NamespaceJoins: ~Copyable {
                 guard UInt64(kind) == NamespaceJoins.bit(namespace.kind) else {
                     throw .refused("\"\(path)\" is no \(namespace.kind.rawValue) namespace")
                 }
-                if namespace.kind == .user, try file.status().inode == NamespaceJoins.ownUser() {
+                if namespace.kind == .user, try file.status().inode == NamespaceJoins.own("user") {
                     throw .refused("\"\(path)\" is the user namespace of mrun itself")
+                }
+                if let change = spec.change(in: namespace.kind),
+                    try file.status().inode == NamespaceJoins.own(namespace.kind.fileName)
+                {
+                    let kind = namespace.kind.rawValue
+                    throw .refused(
+                        "\"\(path)\" is the host's own \(kind) namespace, in which \(change) must not be set")
                 }
                 opened.append((namespace.kind, file.release()))
             }
@@ -95,8 +102,8 @@ struct NamespaceJoins: ~Copyable {
     /// (CVE-2019-5736): only mrun-init, with the container's root and reduced privileges, is ever seen inside.
     var pidNamespaceToEnter: Int32 { pidNamespace ?? -1 }
 
-    private static func ownUser() throws(Failure) -> UInt64 {
-        try FileDescriptor.open("/proc/self/ns/user", flags: O_PATH).status().inode
+    private static func own(_ name: String) throws(Failure) -> UInt64 {
+        try FileDescriptor.open("/proc/self/ns/" + name, flags: O_PATH).status().inode
     }
 
     /// Whether a cgroup namespace is among them: file systems of cgroups then begin at its root.
@@ -165,6 +172,17 @@ struct NamespaceJoins: ~Copyable {
         case .user: UInt64(K_CLONE_NEWUSER)
         case .cgroup: UInt64(K_CLONE_NEWCGROUP)
         case .time: UInt64(K_CLONE_NEWTIME)
+        }
+    }
+}
+
+extension NamespaceKind {
+    /// The name in `/proc/PID/ns`.
+    fileprivate var fileName: String {
+        switch self {
+        case .network: "net"
+        case .mount: "mnt"
+        default: rawValue
         }
     }
 }

@@ -22,13 +22,15 @@ struct Orders {
     /// The caller's descriptors for the task, and where the first of them is.
     var preserved: (count: UInt32, first: Int32) = (0, -1)
     var hooks: [HookSpec] = []
-    var hookState = ""
+    /// What comes before mrun-init's pid, and after it.
+    var hookState = ("", "")
 
     /// The orders for a process of a container; with `stays`, mrun-init stays as the container's init.
     ///
     /// `origin` tells where the process is described; `filters` keeps compiled seccomp filters.
     init(
-        for spec: Spec, _ process: ProcessSpec, stays: Bool, newKeyring: Bool, origin: ProcessOrigin = .config,
+        for spec: Spec, _ process: ProcessSpec, stays: Bool, newKeyring: Bool,
+        origin: ProcessOrigin = .config,
         filters: SeccompCache? = nil
     ) throws(Failure) {
         user = process.user
@@ -94,7 +96,8 @@ struct Orders {
         if !hooks.isEmpty {
             header.hook_count = UInt32(hooks.count)
             header.hooks_offset = UInt32(tail.append(hooks.map { $0.orders(&tail) }))
-            header.hook_state_offset = tail.append(hookState)
+            header.hook_state_offset = tail.append(hookState.0)
+            header.hook_rest_offset = tail.append(hookState.1)
         }
         header.size = UInt32(MemoryLayout<orders>.size + tail.bytes.count)
         return withUnsafeBytes(of: &header) { [UInt8]($0) } + tail.bytes

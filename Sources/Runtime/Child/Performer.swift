@@ -59,7 +59,9 @@ struct Performer: ~Copyable {
     mutating func source(of mount: BindMount) throws(Failure) -> BindSource {
         if sources.isEmpty { return try BindSource(of: mount) }
         let key = Performer.key(mount)
-        guard let index = sources.firstIndex(where: { $0.key == key }) else { return try BindSource(of: mount) }
+        guard let index = sources.firstIndex(where: { $0.key == key }) else {
+            return try BindSource(of: mount)
+        }
         let source = sources.remove(at: index)
         return BindSource(adopting: source.raw, isCopiedLink: source.isCopiedLink)
     }
@@ -104,7 +106,9 @@ struct Performer: ~Copyable {
         case .readOnlyRoot: try makeRootReadOnly()
         case .sysctl(let name, let value): try TrustedProc().write(value, to: Performer.sysctlPath(name))
         case .pivot: try pivot()
-        case .enterRoot(let path): try MountTree.changeRoot(to: path)
+        case .enterRoot(let path):
+            try MountTree.changeRoot(to: path)
+            root = Root(adopting: try FileDescriptor.open("/", flags: O_PATH | O_DIRECTORY))
         case .moveRoot:
             try inRoot { (root) throws(Failure) in try MountTree.moveToRoot(root.directory) }
         case .hooks: break  // the child's affair, and its parent's

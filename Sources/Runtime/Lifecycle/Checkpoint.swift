@@ -11,11 +11,17 @@ public struct CriuOptions: Sendable {
     public var imagePath = "checkpoint"
     /// Where criu writes its log and statistics; `nil`: with the image.
     public var workPath: String?
+    /// Keep TCP connections.
     public var tcpEstablished = false
+    /// Allow unix sockets that lead out of the container.
     public var externalUnixSockets = false
+    /// Allow a terminal of the caller.
     public var shellJob = false
+    /// Keep file locks.
     public var fileLocks = false
+    /// Bring memory over when it is used.
     public var lazyPages = false
+    /// Drop pages of earlier images that later ones replace.
     public var autoDedup = false
     /// `soft`, `full`, `strict` or `ignore`.
     public var manageCgroups = "soft"
@@ -62,12 +68,15 @@ public struct CriuOptions: Sendable {
 
 /// What `checkpoint` takes.
 public struct CheckpointOptions: Sendable {
+    /// What `restore` takes as well.
     public var criu = CriuOptions()
     /// The image of an earlier `--pre-dump`, relative to this one.
     public var parentPath: String?
     /// Let the processes run on.
     public var leaveRunning = false
+    /// Leave out TCP connections that are being opened.
     public var tcpSkipInFlight = false
+    /// Allow files that have been unlinked, by a link to them.
     public var linkRemap = false
     /// Write memory only, and let the processes run on.
     public var preDump = false
@@ -86,12 +95,12 @@ extension Containers {
     public func checkpoint(_ id: String, _ options: CheckpointOptions) throws(Failure) {
         // Before mrun has opened anything: a number of its own is none of the caller's.
         if let descriptor = options.statusDescriptor { try Containers.checkStatus(descriptor) }
-        let process = try dump(id, options)
+        let process = try writeImage(id, options)
         if options.leaveRunning || options.preDump { return }
         try delete(id, force: true, only: process)
     }
 
-    private func dump(_ id: String, _ options: CheckpointOptions) throws(Failure) -> ProcessIdentity {
+    private func writeImage(_ id: String, _ options: CheckpointOptions) throws(Failure) -> ProcessIdentity {
         let folder = try existingLocked(id)
         let snapshot = try snapshot(of: folder)
         guard snapshot.status == .running, let process = snapshot.record.process else {

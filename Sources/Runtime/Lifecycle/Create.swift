@@ -112,7 +112,8 @@ struct Creation: ~Copyable {
 
     var notices: [String] {
         let ignored = bundle.spec.linux.resources.memory.hasKernelLimits
-        return (ignored ? [MemoryResources.kernelLimitsNote] : []) + (launch.orders.capabilities?.notices ?? [])
+        return (ignored ? [MemoryResources.kernelLimitsNote] : [])
+            + (launch.orders.capabilities?.notices ?? [])
     }
 
     /// Checks everything that can be checked, then takes the id and writes down what is about to be made.
@@ -135,7 +136,8 @@ struct Creation: ~Copyable {
         try MountLabel.check(spec.linux.mountLabel)
         let prepared = try PreparedMounts(for: plan)
         let orders = try Orders(
-            for: spec, process, stays: stays, newKeyring: options.newKeyring, filters: SeccompCache(store: store))
+            for: spec, process, stays: stays, newKeyring: options.newKeyring,
+            filters: SeccompCache(store: store))
         let joins = try NamespaceJoins(of: spec)
         let cgroups = try CgroupSet.plan(
             for: spec, id: id, driver: options.cgroupDriver, controllers: Creation.controllers(spec),
@@ -205,7 +207,8 @@ struct Creation: ~Copyable {
     ) throws(Failure) -> Started {
         do {
             return Started(
-                handle: try make(options), identity: record.process, attachments: attachments, hooks: launch.hooks)
+                handle: try make(options), identity: record.process, attachments: attachments,
+                hooks: launch.hooks)
         } catch {
             // The child is dead by now: it died with its value on the way here.
             do throws(Failure) {
@@ -235,8 +238,10 @@ struct Creation: ~Copyable {
         let isScope = record.cgroups.scope != nil
         let isUnified = record.cgroups.version == .v2 && !isScope
         let cgroupsFirst =
-            isUnified || launch.entrance.usesUser || rootless == .yes
-            || !isScope && launch.operations.contains { if case .cgroups = $0 { true } else { false } }
+            isUnified
+            || !isScope
+                && (launch.entrance.usesUser || rootless == .yes
+                    || launch.operations.contains { if case .cgroups = $0 { true } else { false } })
         if cgroupsFirst { try makeCgroups() }
         let half: HalfMade
         if isUnified, let directory = try manager.directoryForSpawn() {

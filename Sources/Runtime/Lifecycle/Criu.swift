@@ -55,8 +55,9 @@ struct Criu {
         return lastErrors(of: String(decoding: try file.readAll(limit: 64 << 20), as: UTF8.self))
     }
 
-    /// The last two lines that tell of an error, without their times, in one: the cause often stands before its
-    /// consequence. A line that says no more than that all failed does not count where there are others.
+    /// The last two lines that tell of an error, without their times, in one.
+    ///
+    /// The cause often stands before its consequence. A line that says no more than that all failed does not count where there are others.
     static func lastErrors(of log: String) -> String? {
         let mark = Array("Error".utf8)
         var found: [String] = []

@@ -22,8 +22,9 @@ public struct ExecOptions: Sendable {
     public var additionalGroups: [UInt32] = []
     /// Capabilities beside those of the config, like `CAP_KILL`.
     public var capabilities: [String] = []
-    /// The AppArmor profile and the SELinux label.
+    /// The AppArmor profile.
     public var apparmorProfile: String?
+    /// The SELinux label.
     public var selinuxLabel: String?
     /// Cgroups below the container's own: `PATH`, or `CONTROLLER[,CONTROLLER]:PATH`.
     public var cgroups: [String] = []
@@ -87,7 +88,8 @@ extension Containers {
         tell(orders.capabilities?.notices ?? [])
         let launch = try Launch(
             id: id, entering: try NamespaceJoins(of: initProcess, pid: identity.pid, spec.linux),
-            process: process.spec, cgroups: try snapshot.record.cgroups.below(options.cgroups), orders: orders)
+            process: process.spec, cgroups: try snapshot.record.cgroups.below(options.cgroups), orders: orders
+        )
         launch.attachments = attachments
         if launch.entrance.usesUser {
             try UserNamespaceMaps(spec.linux, of: identity.pid).giveStandardPipes(to: process.spec.user)

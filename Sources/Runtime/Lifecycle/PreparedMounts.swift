@@ -63,15 +63,13 @@ struct BindSource: ~Copyable {
     let isCopiedLink: Bool
 
     init(of mount: BindMount) throws(Failure) {
-        var flags = O_PATH
+        // One that is to be made again is looked at first; what is no link is opened by this all the same.
+        let isLinkItself = mount.links.copies || !mount.links.followsSource
+        let opened = try FileDescriptor.open(mount.source, flags: O_PATH | (isLinkItself ? O_NOFOLLOW : 0))
         var isCopied = false
-        if mount.links.copies || !mount.links.followsSource {
-            let isLink = try FileStatus.of(mount.source)?.isSymbolicLink == true
-            isCopied = mount.links.copies && isLink
-            if isCopied || !mount.links.followsSource { flags |= O_NOFOLLOW }
-        }
-        place = try FileDescriptor.open(mount.source, flags: flags)
+        if mount.links.copies { isCopied = try opened.status().isSymbolicLink }
         isCopiedLink = isCopied
+        place = opened
     }
 
     /// One that was opened before.

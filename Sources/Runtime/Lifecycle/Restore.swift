@@ -7,6 +7,7 @@ internal import OCI
 
 /// What `restore` takes.
 public struct RestoreOptions: Sendable {
+    /// What `checkpoint` takes as well.
     public var criu = CriuOptions()
     /// The folder with `config.json`.
     public var bundle: String

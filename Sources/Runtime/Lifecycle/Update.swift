@@ -9,7 +9,7 @@ extension Containers {
     /// What the document does not give stays as it is. When one limit cannot be changed, none is: those that were are
     /// put back. The container's copy of its config is rewritten, so that the next `update` begins from these limits.
     ///
-    /// - Parameter resources: an object like `linux.resources` of a config.
+    /// `resources`: an object like `linux.resources` of a config.
     public func update(_ id: String, resources: JSON) throws(Failure) {
         let given = try ResourceSpec.document(resources)
         let folder = try existingLocked(id)

@@ -204,7 +204,8 @@ struct ContainerFolder: ~Copyable {
     /// Whether mrun makes files of this name, temporary ones (`.NAME.PID`) included.
     private static func isOurs(_ name: String) -> Bool {
         let own = [
-            Name.record, Name.config, Name.startSocket, Name.exit, Name.cgroups, Name.notify, Name.restoredPid,
+            Name.record, Name.config, Name.startSocket, Name.exit, Name.cgroups, Name.notify,
+            Name.restoredPid,
         ]
         return own.contains { name == $0 || name.hasPrefix(".\($0).") }
     }
