@@ -297,6 +297,12 @@ END
     refused 'has not told the pid' with_fake restore --bundle "$bundle" --image-path "$image" "$id"
     [ -z "$(list_state "$ROOT")" ]
     [ -z "$(own_cgroups)" ]
+    make_bundle "$id" '.hooks.createRuntime = [{path: "/bin/true"}]'
+    refused '/hooks/createRuntime: ' with_fake restore --bundle "$bundle" --image-path "$image" "$id"
+    make_bundle "$id" '.process.terminal = true'
+    refused 'a container with a terminal cannot be restored' with_fake restore --bundle "$bundle" --image-path "$image" "$id"
+    make_bundle "$id"
+    refused 'cgroupfs' with_fake --cgroup-manager disabled restore --bundle "$bundle" --image-path "$image" "$id"
     refused 'hand a terminal on' with_fake restore --bundle "$bundle" --image-path "$image" --console-socket /x "$id"
     start_script 'sleep 1000'
     refused 'already exists' with_fake restore --bundle "$bundle" --image-path "$image" "$id"

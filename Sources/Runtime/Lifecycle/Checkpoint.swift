@@ -113,6 +113,7 @@ extension Containers {
             )
         }
         let spec = try folder.configReader().read()
+        try spec.refuseTerminal("checkpointed")
         let criu = try Criu()
         let image = try CriuOptions.folder(options.criu.imagePath)
         let work = try options.criu.workFolder()
@@ -239,6 +240,15 @@ private struct Dump {
         try Files.replace(
             CriuConfig.descriptors, in: directory.raw, with: JSON.array(descriptors.map(JSON.string)).text(),
             sync: false)
+    }
+}
+
+extension Spec {
+    /// criu hands a terminal on over its library only, and not over its command line.
+    func refuseTerminal(_ what: String) throws(Failure) {
+        guard process?.terminal == true else { return }
+        throw .refused(
+            "a container with a terminal cannot be \(what): criu's command line has no way to hand one on")
     }
 }
 

@@ -11,6 +11,8 @@ public struct RestoreOptions: Sendable {
     public var criu = CriuOptions()
     /// The folder with `config.json`.
     public var bundle: String
+    /// Who makes the container's cgroups.
+    public var cgroupDriver = CgroupDriver.cgroupfs
     /// Where to write the init's pid.
     public var pidFile: String?
     /// `TYPE:NAME`, in place of the profile of the image.
@@ -65,6 +67,11 @@ private struct Restoring: ~Copyable {
             let why = "criu cannot restore into an existing cgroup namespace"
             throw Failure(.document(at: "/linux/namespaces/\(index)", why))
         }
+        try spec.refuseTerminal("restored")
+        try Restoring.refuseHooks(spec)
+        guard options.cgroupDriver == .cgroupfs else {
+            throw .refused("restore makes the cgroups itself: it has no other --cgroup-manager than cgroupfs")
+        }
         let criu = try Criu()
         let work = try options.criu.workFolder() ?? image
         let cgroups = try CgroupSet.plan(
@@ -81,6 +88,19 @@ private struct Restoring: ~Copyable {
         self.work = work
         self.record = record
         manager = CgroupManager(cgroups)
+    }
+
+    /// Their moments do not come: criu makes the namespaces, and lets the processes go.
+    private static func refuseHooks(_ spec: Spec) throws(Failure) {
+        guard let hooks = spec.hooks else { return }
+        let lists = [
+            ("prestart", hooks.prestart), ("createRuntime", hooks.createRuntime),
+            ("createContainer", hooks.createContainer), ("startContainer", hooks.startContainer),
+            ("poststart", hooks.poststart),
+        ]
+        for list in lists where !list.1.isEmpty {
+            throw Failure(.document(at: "/hooks/\(list.0)", "hooks of this kind cannot run at a restore"))
+        }
     }
 
     /// Makes the container; when anything fails, all that was made is taken back.

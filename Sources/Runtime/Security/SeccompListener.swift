@@ -25,11 +25,16 @@ struct SeccompListener {
     }
 
     /// The `ContainerProcessState` of the specification; `pid` is that of the process with the filter.
-    fileprivate func message(_ pid: Int32) -> String {
+    fileprivate func message(_ pid: Int32) throws(Failure) -> String {
         let annotations = record.annotations
+        var initPID = record.process?.pid
+        if status == .creating {
+            // The record may not know it yet: the child that it knows may have made another one.
+            initPID = record.stayingInit ? try ProcessStat.of(pid: pid)?.parent : pid
+        }
         let state = JSON.object([
             "ociVersion": .string(Spec.version), "id": .string(record.id), "status": .string(status.rawValue),
-            "pid": record.process.map { .integer(Int64($0.pid)) }, "bundle": .string(record.bundle),
+            "pid": initPID.map { .integer(Int64($0)) }, "bundle": .string(record.bundle),
             "annotations": annotations.isEmpty ? nil : Annotation.json(annotations),
         ])
         return JSON.object([
@@ -70,7 +75,7 @@ struct SeccompHandover: ~Copyable {
     /// Gives the agent what `pid` has under `number`.
     borrowing func send(of pid: Int32, _ number: UInt32) throws(Failure) {
         let descriptor = try SeccompHandover.copy(of: pid, Int32(bitPattern: number))
-        let message = Array(listener.message(pid).utf8)
+        let message = Array(try listener.message(pid).utf8)
         try attempting("tell the seccomp agent") { () throws(Failure) in
             let sent = try checked(
                 "sendmsg", sys_send_descriptor(agent.raw, message, message.count, descriptor.raw))

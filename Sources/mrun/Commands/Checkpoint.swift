@@ -49,6 +49,7 @@ enum RestoreCommand {
         }
         var options = RestoreOptions(bundle: arguments.value("bundle") ?? ".")
         options.criu = try CriuOptions(arguments)
+        options.cgroupDriver = CgroupDriver(rawValue: invocation.settings.cgroupManager) ?? .cgroupfs
         options.pidFile = arguments.value("pid-file")
         options.lsmProfile = arguments.value("lsm-profile")
         options.lsmMountContext = arguments.value("lsm-mount-context")
