@@ -43,7 +43,7 @@ build_packages=(binutils libc6-dev libgcc-12-dev libstdc++-12-dev pkg-config git
     libseccomp-dev libcap-dev libjson-c-dev
     libcurl4 libxml2 libsqlite3-0 libncurses6 libedit2 zlib1g)
 demo_packages=(procps jq)
-test_packages=(bats jq procps python3 iproute2 util-linux strace busybox-static qemu-system-x86 cpio
+test_packages=(bats podman conmon jq procps python3 iproute2 util-linux uidmap strace busybox-static qemu-system-x86 cpio
     golang-github-containers-common)
 
 # Other releases of Debian have another gcc, and have renamed a library.
@@ -397,6 +397,12 @@ test_vm() {
     step "cgroup v2 tests, in a virtual machine"
     MRUN=$mrun logged "$repo/Tests/VM/run"
     count_tap vm
+    local layout
+    for layout in unified hybrid; do
+        step "tests with systemd, cgroups $layout, in a virtual machine"
+        MRUN=$mrun MACHINE=systemd CGROUPS=$layout logged "$repo/Tests/VM/run"
+        count_tap "vm, systemd, $layout"
+    done
 }
 
 run_tests() {

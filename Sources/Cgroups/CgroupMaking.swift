@@ -75,19 +75,34 @@ struct Making {
 /// A record that was written before its cgroups existed must not lead to the end of somebody else's processes.
 enum Mark {
     private static let name = "trusted.mrun.owner"
+    /// Where only the host's root may have such marks, an ordinary user has his own; he writes to no directory of root's.
+    private static let ordinaryName = "user.mrun.owner"
 
     /// Marks a directory that has no mark; the kernel's answer.
     static func set(_ path: String, _ owner: String) -> Int {
+        let answer = set(path, owner, name)
+        return answer == -Int(EPERM) ? set(path, owner, ordinaryName) : answer
+    }
+
+    private static func set(_ path: String, _ owner: String, _ name: String) -> Int {
         var owner = owner
         return owner.withUTF8 { bytes in
             sys_add_attribute(path, name, bytes.baseAddress, bytes.count)
         }
     }
 
-    static func remove(_ path: String) { _ = sys_remove_attribute(path, name) }
+    static func remove(_ path: String) {
+        if sys_remove_attribute(path, name) < 0 { _ = sys_remove_attribute(path, ordinaryName) }
+    }
 
     /// The mark; empty where there is none, `nil` where the kernel has no such marks.
     static func read(_ path: String) throws(Failure) -> String? {
+        let mark = try read(path, name)
+        if mark != "" || sys_geteuid() == 0 { return mark }
+        return try read(path, ordinaryName)
+    }
+
+    private static func read(_ path: String, _ name: String) throws(Failure) -> String? {
         var buffer = [UInt8](repeating: 0, count: 4096)
         let answer = sys_get_attribute(path, name, &buffer, buffer.count)
         if answer == -Int(EOPNOTSUPP) { return nil }

@@ -17,7 +17,9 @@ extension CgroupManager {
     /// is written, and what was made so far is removed again. Parents that are missing are made, and stay when the
     /// container goes: others may have come to use them.
     ///
-    /// - Parameter pid: a process that systemd has put there with the scope, and that is the container's.
+    /// - Parameters:
+    ///   - resources: what to limit.
+    ///   - pid: a process that systemd has put there with the scope, and that is the container's.
     /// - Throws: a refusal when a cgroup holds other processes or is another container's; a failure with a JSON pointer when
     ///   there is no controller for a limit.
     package func create(resources: ResourceSpec, inside pid: Int32? = nil) throws(Failure) {
@@ -38,6 +40,9 @@ extension CgroupManager {
             throw error
         }
     }
+
+    /// Refuses limits for which there is no controller.
+    package func check(_ resources: ResourceSpec) throws(Failure) { _ = try Limits(resources, for: set) }
 
     /// Refuses a cgroup that holds processes or is another container's; `create` does the same by itself.
     package func checkFree() throws(Failure) {

@@ -8,6 +8,9 @@ extension CgroupManager {
     package func preview(resources: ResourceSpec) throws(Failure) -> [String] {
         let limits = try Limits(resources, for: set)
         var lines: [String] = []
+        if let scope = set.scope {
+            lines.append("ask systemd for the unit \(scope.unit) in \(scope.slice), with the child in it")
+        }
         for directory in set.directories {
             lines.append("cgroup \(directory.path)")
             for limit in limits.writes where set.version == .v2 || directory.has(limit.controller) {

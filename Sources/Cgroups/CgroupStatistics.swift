@@ -74,15 +74,19 @@ package struct ControlReader {
 
     /// Whether a controller is read on cgroup2: on a hybrid host, what v1 has not.
     func isUnified(_ controller: String) -> Bool {
-        guard let set else { return texts.keys.contains { $0.hasPrefix(controller) && $0.hasSuffix(".current") } }
+        guard let set else {
+            return texts.keys.contains { $0.hasPrefix(controller) && $0.hasSuffix(".current") }
+        }
         return set.version == .v2 || set.directory(for: controller) == nil && set.unified != nil
     }
 
     /// The sizes of huge pages, as control files are called: `2MB`.
     func hugepageSizes() throws(Failure) -> [String] {
         guard let set else {
-            return Array(Set(texts.keys.filter { $0.hasPrefix("hugetlb.") }.map { $0.split(separator: ".")[1] }))
-                .map(String.init).sorted()
+            return Array(
+                Set(texts.keys.filter { $0.hasPrefix("hugetlb.") }.map { $0.split(separator: ".")[1] })
+            )
+            .map(String.init).sorted()
         }
         if set.directory(for: "hugetlb") == nil && set.unified == nil { return [] }
         return try Files.names(inFolder: "/sys/kernel/mm/hugepages").compactMap(HugepageSize.name).sorted()
@@ -155,7 +159,9 @@ enum StatisticsForm {
         var numbers: [JSON] = []
         for part in text.split(whereSeparator: { $0 == "," || $0 == "\n" }) {
             let ends = part.split(separator: "-").compactMap { Int64($0) }
-            guard let first = ends.first, let last = ends.last, first <= last, last < 1 << 16 else { continue }
+            guard let first = ends.first, let last = ends.last, first <= last, last < 1 << 16 else {
+                continue
+            }
             numbers += (first...last).map(JSON.integer)
         }
         return numbers.isEmpty ? [] : [JSON.Member(name, .array(numbers))]

@@ -8,20 +8,20 @@ extension CgroupManager {
     /// When one cannot be changed, those that were are put back. With `checkBeforeUpdate` a limit of memory below what
     /// is in use is refused: cgroup2 would end processes for it.
     ///
-    /// - Parameters:
-    ///   - resources: what to write; what is not in there stays.
-    ///   - devicesBefore: the device rules in force, if any: the same again are not written.
-    package func update(resources: ResourceSpec, devicesBefore: [DeviceRule] = []) throws(Failure) {
+    /// `resources`: what to write; what is not in there stays. `before`: the limits of before in their place; the same
+    /// device rules again are not written.
+    package func update(
+        resources: ResourceSpec, before: ResourceSpec = ResourceSpec()
+    ) throws(Failure) {
         var resources = resources
-        if DeviceRules.effective(resources.devices) == DeviceRules.effective(devicesBefore) {
+        if DeviceRules.effective(resources.devices) == DeviceRules.effective(before.devices) {
             resources.devices = []
         }
         var limits = try Limits(resources, for: set)
-        let deviceUndo = try limits.moveDevices(from: devicesBefore, to: resources.devices)
+        let deviceUndo = try limits.moveDevices(from: before.devices, to: resources.devices)
         if resources.memory.checkBeforeUpdate == true, let limit = resources.memory.limit, limit > 0 {
             try refuseBelowUsage(limit)
         }
-        try changeScope(resources)
         var done: [(path: String, undo: Undo)] = []
         for directory in set.directories {
             var undo = Undo(isWanted: true)
@@ -29,9 +29,16 @@ extension CgroupManager {
                 try change(limits, in: directory, deviceUndo, &undo)
             } catch {
                 done.append((directory.path, undo))
-                throw putBack(done, after: error)
+                throw putBack(done, before, after: error)
             }
             done.append((directory.path, undo))
+        }
+        if set.scope == nil { return }
+        do throws(Failure) { try changeScope(resources) } catch { throw putBack(done, before, after: error) }
+        // systemd has written its own idea of them, which is rounded.
+        for directory in set.directories {
+            var none = Undo(isWanted: false)
+            try change(limits, in: directory, deviceUndo, &none)
         }
     }
 
@@ -52,8 +59,14 @@ extension CgroupManager {
         try open.restrictDevices(limits.devices, isNew: false)
     }
 
-    private func putBack(_ done: [(path: String, undo: Undo)], after failure: Failure) -> Failure {
+    private func putBack(
+        _ done: [(path: String, undo: Undo)], _ before: ResourceSpec, after failure: Failure
+    ) -> Failure {
         var failure = failure
+        // First, for systemd writes files too.
+        do throws(Failure) { try changeScope(before) } catch {
+            failure = failure.during("putting the old limits back failed too (\(error.message))")
+        }
         for (path, undo) in done.reversed() {
             do throws(Failure) {
                 guard let open = try CgroupDirectory.open(path) else { continue }
@@ -99,9 +112,7 @@ extension Limits {
 extension ResourceSpec {
     /// Takes out raw cgroup2 files that a later `update` has written by another name.
     ///
-    /// - Parameters:
-    ///   - written: what that update wrote.
-    ///   - files: the raw files that it gave itself.
+    /// `written`: what that update wrote.
     package mutating func dropOverridden(by written: ResourceSpec) throws(Failure) {
         if unified.isEmpty { return }
         var converted = written

@@ -109,7 +109,8 @@ enum PreviousValue {
             let flag = lines.first { $0.hasPrefix("oom_kill_disable ") }
             return flag.map { String($0.dropFirst("oom_kill_disable ".utf8.count)) }
         }
-        if file == "io.max" || file == "rdma.max" || text.utf8.contains(UInt8(ascii: ":")) && file.hasSuffix("weight")
+        if file == "io.max" || file == "rdma.max"
+            || text.utf8.contains(UInt8(ascii: ":")) && file.hasSuffix("weight")
             || file.hasSuffix("_device") || file == "net_prio.ifpriomap"
         {
             let key = String(text.prefix { $0 != " " })

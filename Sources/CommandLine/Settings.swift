@@ -16,6 +16,10 @@ package struct Settings: Sendable, Equatable {
     /// `--cgroup-manager`, or `systemd` by `--systemd-cgroup`: every call takes it, creating a container heeds it.
     package var cgroupManager = "cgroupfs"
     package static let cgroupManagers = ["cgroupfs", "systemd", "disabled"]
+    /// `--rootless`: `true`, `false` or `auto`.
+    package var rootless = "auto"
+    /// Whether the state lies in `$XDG_RUNTIME_DIR`.
+    package var isRuntimeFolder = false
     package var wantsHelp = false
     package var wantsVersion = false
 
@@ -44,7 +48,8 @@ package struct Settings: Sendable, Equatable {
         }
         if let given = arguments.value("cgroup-manager") {
             guard Settings.cgroupManagers.contains(given) else {
-                throw .refused("option \"--cgroup-manager\": \"\(given)\" is none of cgroupfs, systemd and disabled")
+                throw .refused(
+                    "option \"--cgroup-manager\": \"\(given)\" is none of cgroupfs, systemd and disabled")
             }
             cgroupManager = given
         }
@@ -65,6 +70,15 @@ package struct Settings: Sendable, Equatable {
             }
             root = try Files.absolute(given)
             isRootGiven = true
+        } else if let folder = RuntimeFolder.find() {
+            root = try Files.absolute(folder + "/mrun")
+            isRuntimeFolder = true
+        }
+        if let mode = arguments.value("rootless") {
+            guard ["true", "false", "auto"].contains(mode) else {
+                throw .refused("option \"--rootless\" is true, false or auto, not \"\(mode)\"")
+            }
+            rootless = mode
         }
         return arguments.positionals
     }

@@ -31,7 +31,11 @@ package struct ByteSize: Sendable, Hashable {
     private static func shift(of unit: String) -> Int64? {
         var name = unit[...]
         if name == "b" { return 0 }
-        if name.hasSuffix("ib") { name = name.dropLast(2) } else if name.hasSuffix("b") { name = name.dropLast() }
+        if name.hasSuffix("ib") {
+            name = name.dropLast(2)
+        } else if name.hasSuffix("b") {
+            name = name.dropLast()
+        }
         switch name {
         case "": return unit.isEmpty ? 0 : nil
         case "k": return 10

@@ -5,7 +5,7 @@ extension Command {
         [
             .value(
                 "resources", "r", "FILE|-", .file,
-                "take the limits from a linux.resources object; other options are then ignored"),
+                "take a linux.resources object; other options are then ignored"),
             .value("blkio-weight", nil, "WEIGHT", .anything, "weight for the disks, 10 to 1000"),
             .value("cpu-period", nil, "US", .anything, "length of a period, in microseconds"),
             .value("cpu-quota", nil, "US", .anything, "CPU time in each period; -1: no limit"),

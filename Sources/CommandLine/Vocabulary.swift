@@ -2,8 +2,9 @@ extension Command {
     /// All commands, in the order of help.
     package static var all: [Command] {
         [
-            create, start, run, kill, delete, update, exec, ps, pause, resume, state, list, wait, stats, events,
-            spec, translate, plan, features, doctor, completion, helpCommand,
+            create, start, run, kill, delete, update, checkpoint, restore, exec, ps, pause, resume, state,
+            list,
+            wait, stats, events, spec, translate, plan, features, doctor, completion, helpCommand,
         ]
     }
 
@@ -18,6 +19,8 @@ extension Command {
         case "kill": kill
         case "delete": delete
         case "update": update
+        case "checkpoint": checkpoint
+        case "restore": restore
         case "exec": exec
         case "ps": ps
         case "pause": pause
@@ -56,6 +59,9 @@ extension Command {
             .value(
                 "cgroup-manager", nil, "MANAGER", .words(Settings.cgroupManagers),
                 "cgroupfs, systemd or disabled: who makes the cgroups (default: cgroupfs)"),
+            .value(
+                "rootless", nil, "MODE", .words(["true", "false", "auto"]),
+                "do without cgroups that cannot be made: true, false or auto (default: auto)"),
             .flag("version", "v", "print the version"),
         ])
 
@@ -183,7 +189,10 @@ extension Command {
 
     static let spec = Command(
         "spec", .documents, "write a config.json to begin with", example: "spec --bundle /srv/web", .none,
-        [.value("bundle", "b", "DIR", .folder, "write it into DIR (default: the working directory)")])
+        [
+            .value("bundle", "b", "DIR", .folder, "write it into DIR (default: the working directory)"),
+            .flag("rootless", nil, "for a container of an ordinary user"),
+        ])
 
     static let translate = Command(
         "translate", .documents, "turn a Mesos TaskInfo into an OCI bundle",

@@ -26,7 +26,7 @@ enum { MEMFD_NEVER_EXECUTED = 0x08, HOOK_CHUNK = 4096, HOOK_DRAIN = 16 };
 struct hook {
     const char *path, *cwd;  // cwd: "/" where it is gone; NULL for the caller's
     char **argv, **envp;
-    const char *state;               // what it reads on standard input
+    const char *state, *rest;        // what it reads on standard input; unless rest is NULL, our pid is in between
     uint32_t timeout;                // seconds; 0: none
     int watched;                     // a connection whose end means that nobody wants to know any more, or -1
     void (*prepare)(const void *);   // what the hook's process does last before execve, or NULL
@@ -50,23 +50,51 @@ static inline int64_t hook_now(void)
     return now.tv_sec * HOOK_SECOND + now.tv_nsec;
 }
 
-// A file and no pipe: nobody need write while the hook reads, or does not read, or is another user who opens /dev/stdin.
-static inline long hook_input(const char *state)
+static inline long hook_write(long file, const char *text, size_t size)
 {
-    size_t size = 0, done = 0;
-    long file = call(memfd_create, "hook-state", MFD_CLOEXEC | MFD_ALLOW_SEALING | MEMFD_NEVER_EXECUTED), result = 0;
+    size_t done = 0;
+    while (done < size) {
+        long result = call(write, file, text + done, size - done);
+        if (result < 0 && result != -EINTR)
+            return result;
+        if (result > 0)
+            done += (size_t)result;
+    }
+    return 0;
+}
+
+static inline long hook_write_text(long file, const char *text)
+{
+    size_t size = 0;
+    while (text[size])
+        size++;
+    return hook_write(file, text, size);
+}
+
+static inline long hook_write_pid(long file)
+{
+    char digits[12], *first = digits + sizeof digits;
+    unsigned number = (unsigned)call(getpid, 0);
+    do
+        *--first = (char)('0' + number % 10);
+    while (number /= 10);
+    return hook_write(file, first, (size_t)(digits + sizeof digits - first));
+}
+
+// A file and no pipe: nobody need write while the hook reads, or does not read, or is another user who opens /dev/stdin.
+static inline long hook_input(const struct hook *hook)
+{
+    long file = call(memfd_create, "hook-state", MFD_CLOEXEC | MFD_ALLOW_SEALING | MEMFD_NEVER_EXECUTED);
     if (file == -EINVAL)
         file = call(memfd_create, "hook-state", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (file < 0)
         return file;
-    while (state[size])
-        size++;
-    while (done < size && (result >= 0 || result == -EINTR)) {
-        result = call(write, file, state + done, size - done);
-        if (result > 0)
-            done += (size_t)result;
-    }
-    if (done == size)
+    long result = hook_write_text(file, hook->state);
+    if (result >= 0 && hook->rest)
+        result = hook_write_pid(file);
+    if (result >= 0 && hook->rest)
+        result = hook_write_text(file, hook->rest);
+    if (result >= 0)
         result = call(lseek, file, 0, 0);
     if (result >= 0)
         result = call(fcntl, file, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
@@ -116,7 +144,7 @@ static inline void hook_close(const int *descriptors, unsigned count)
 static inline long hook_start(const struct hook *hook, struct hook_process *process)
 {
     int read[3] = {-1, -1, -1}, write[3] = {-1, -1, -1};
-    long input = hook_input(hook->state), result = input;
+    long input = hook_input(hook), result = input;
     for (int i = 0; i < 3 && result >= 0; i++) {
         int ends[2];
         result = call(pipe2, ends, O_CLOEXEC);

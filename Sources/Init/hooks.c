@@ -1,5 +1,6 @@
 // The hooks startContainer: in the container, before the task, and as the task. They may be the image's programs, so they
-// get the task's ids, capabilities, limits, seccomp program and working directory; we wait outside of all that.
+// get all that confines the task: its ids, capabilities, limits, attributes, seccomp program and working directory. We
+// wait outside of that.
 #include "hook.h"
 #include "init.h"
 
@@ -10,6 +11,7 @@ static void live_as_the_task(const void *context)
     const bool no_new_privs = init->orders->flags & ORDERS_NO_NEW_PRIVS;
     const bool filtered = init->orders->flags & ORDERS_SECCOMP;
     set_limits(init);
+    set_attributes(init);
     if (filtered && !no_new_privs)
         load_seccomp(init);
     set_privileges(init);
@@ -33,7 +35,7 @@ void run_hooks(const struct init *init)
     const struct orders_hook *hooks = in_orders(init, init->orders->hooks_offset);
     // What fails on the way to a hook is reported by the hook's process, and recorded here.
     struct init inside = {.orders = init->orders, .start = -1, .report = init->report, .record = -1, .enter = -1,
-                          .partner = -1, .is_child = true};
+                          .proc = init->proc, .partner = -1, .is_child = true};
     for (uint32_t index = 0; index < init->orders->hook_count; index++) {
         struct hook_report report;
         const struct hook hook = {
@@ -41,6 +43,7 @@ void run_hooks(const struct init *init)
             .argv = pointers(init, hooks[index].argv_offset),
             .envp = pointers(init, hooks[index].envp_offset),
             .state = in_orders(init, init->orders->hook_state_offset),
+            .rest = in_orders(init, init->orders->hook_rest_offset),
             .timeout = hooks[index].timeout,
             .watched = -1,
             .prepare = live_as_the_task,

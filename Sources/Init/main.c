@@ -95,7 +95,7 @@ _Noreturn void run(void)
     if (enters)
         join_namespace(&init);
     reduce_privileges(&init);
-    if (enters)
+    if (enters || init.orders->flags & ORDERS_BORN)
         be_born_there(&init);
     if (init.start >= 0)
         hold(&init);

@@ -37,13 +37,10 @@ static bool are_descriptors(const struct orders *orders)
 static bool is_header(const struct orders *orders, uint64_t length)
 {
     const uint32_t known = ORDERS_STAY | ORDERS_SUBREAPER | ORDERS_NO_NEW_PRIVS | ORDERS_CAPABILITIES
-        | ORDERS_SESSION_KEYRING | ORDERS_SETGROUPS | ORDERS_SECCOMP;
+        | ORDERS_SESSION_KEYRING | ORDERS_SETGROUPS | ORDERS_SECCOMP | ORDERS_BORN;
     return orders->magic == ORDERS_MAGIC && orders->size == length && (orders->flags & ~known) == 0
         && orders->umask <= 0777 && orders->preserved <= MOST_PRESERVED && orders->reserved == 0
-        && are_descriptors(orders)
-        // Who enters neither waits nor stays: the container has an init already.
-        && (orders->enter_fd == -1
-            || (orders->start_fd == -1 && !(orders->flags & ORDERS_STAY) && orders->hook_count == 0));
+        && are_descriptors(orders);
 }
 
 // A string ends inside the block if it begins before the block's last NUL.
@@ -97,7 +94,7 @@ static bool are_hooks(const struct orders *orders, uint64_t end)
     if (orders->hook_count == 0)
         return true;
     if (!fits(orders, orders->hooks_offset, orders->hook_count, sizeof *hooks, _Alignof(struct orders_hook))
-        || !is_string(orders->hook_state_offset, end))
+        || !is_string(orders->hook_state_offset, end) || !is_string(orders->hook_rest_offset, end))
         return false;
     for (uint32_t index = 0; index < orders->hook_count; index++)
         if (!is_string(hooks[index].path_offset, end) || !is_table(orders, hooks[index].argv_offset, end)
@@ -126,7 +123,8 @@ static bool are_attributes(const struct orders *orders, uint64_t end)
     if (!(attributes->given & ORDERS_LABELS))
         return attributes->label_count == 0 && attributes->proc_fd == -1;
     const int fd = attributes->proc_fd;
-    return fd >= FIRST_FREE_FD + (int)orders->preserved && fd != orders->preserved_fd && fd != orders->start_fd && fd != orders->report_fd && fd != orders->record_fd
+    return fd >= FIRST_FREE_FD + (int)orders->preserved && fd != orders->preserved_fd && fd != orders->start_fd
+        && fd != orders->report_fd && fd != orders->record_fd
         && fd != orders->enter_fd && are_labels(orders, attributes, end);
 }
 

@@ -177,6 +177,8 @@ package struct FileStatus: Sendable, Equatable {
     package var isDirectory: Bool { mode & UInt32(S_IFMT) == UInt32(S_IFDIR) }
     package var isRegular: Bool { mode & UInt32(S_IFMT) == UInt32(S_IFREG) }
     package var isSymbolicLink: Bool { mode & UInt32(S_IFMT) == UInt32(S_IFLNK) }
+    package var isBlockDevice: Bool { mode & UInt32(S_IFMT) == UInt32(S_IFBLK) }
+    package var isFIFO: Bool { mode & UInt32(S_IFMT) == UInt32(S_IFIFO) }
     package var isCharacterDevice: Bool { mode & UInt32(S_IFMT) == UInt32(S_IFCHR) }
 
     /// The status of `path`; `nil` where there is nothing.

@@ -8,6 +8,9 @@ internal import Glibc
 package struct DetachedMount: ~Copyable {
     package let descriptor: FileDescriptor
 
+    /// Takes over the descriptor of one.
+    package init(adopting descriptor: consuming FileDescriptor) { self.descriptor = descriptor }
+
     /// A file system of its own.
     ///
     /// `parameters` are `key` or `key=value`, as mount(8) writes them; `attributes` are bits of MOUNT_ATTR_*.
@@ -19,9 +22,6 @@ package struct DetachedMount: ~Copyable {
         for parameter in parameters { try context.set(parameter) }
         descriptor = try context.create(attributes: attributes)
     }
-
-    /// Takes over a descriptor of open_tree or fsmount.
-    package init(adopting descriptor: consuming FileDescriptor) { self.descriptor = descriptor }
 
     /// A copy of the tree at an open place.
     package init(cloning place: borrowing FileDescriptor, recursive: Bool) throws(Failure) {
@@ -104,6 +104,13 @@ package enum MountTree {
 }
 
 extension MountTree {
+    /// Makes the folder at `path` the root of this process, without a change to what others see.
+    package static func changeRoot(to path: String) throws(Failure) {
+        let root = try FileDescriptor.open(path, flags: O_PATH | O_DIRECTORY)
+        try checked("chdir to the root", sys_fchdir(root.raw))
+        try checked("chroot \"\(path)\"", sys_chroot("."))
+    }
+
     /// Mounts the open directory, a mount of its own, over the root, and makes it this process' root.
     ///
     /// What is below stays mounted, out of reach: the way to the top of the namespace ends on the new root.
@@ -122,8 +129,24 @@ package struct TrustedProc: ~Copyable {
 
     /// A procfs of the caller's pid namespace that is mounted nowhere.
     package init() throws(Failure) {
-        let mount = try DetachedMount(type: "proc", source: nil, parameters: [], attributes: 0)
-        root = try mount.descriptor.duplicate()
+        do {
+            let mount = try DetachedMount(type: "proc", source: nil, parameters: [], attributes: 0)
+            root = try mount.descriptor.duplicate()
+        } catch {
+            // In a user namespace nobody mounts the procfs of a pid namespace that is not its own.
+            guard error.errno == EPERM else { throw error }
+            root = try TrustedProc.mounted()
+        }
+    }
+
+    /// The procfs that is at /proc, if it is one as a whole: its root has inode number 1.
+    private static func mounted() throws(Failure) -> FileDescriptor {
+        let place = try FileDescriptor.open("/proc", flags: O_PATH | O_DIRECTORY | O_NOFOLLOW)
+        let magic = try checked("statfs", sys_filesystem_magic(place.raw))
+        guard magic == Int(K_PROC_SUPER_MAGIC), try place.status().inode == 1 else {
+            throw .refused("/proc is no procfs")
+        }
+        return place
     }
 
     /// Writes `text` into the file at `path`, which has no leading `/`.

@@ -126,4 +126,6 @@ package struct NetworkResources: Sendable, Equatable {
 }
 
 /// Whether the kernel will take `text` for one word of a line.
-private func isWord(_ text: String) -> Bool { !text.isEmpty && text.utf8.allSatisfy { $0 > 0x20 && $0 != 0x7f } }
+private func isWord(_ text: String) -> Bool {
+    !text.isEmpty && text.utf8.allSatisfy { $0 > 0x20 && $0 != 0x7f }
+}

@@ -19,6 +19,10 @@ package struct LinuxSpec: Sendable, Equatable {
     package var personality: PersonalitySpec?
     /// The SELinux label of the file systems that the container gets.
     package var mountLabel: String?
+    package var uidMappings: [IDMapping] = []
+    package var gidMappings: [IDMapping] = []
+    package var timeOffsets: [TimeOffset] = []
+    package var netDevices: [NetworkDevice] = []
 
     package init() {}
 
@@ -39,10 +43,10 @@ package struct LinuxSpec: Sendable, Equatable {
         }
         maskedPaths = try c.list("maskedPaths") { (c) throws(Failure) in try c.absolutePath() }
         readonlyPaths = try c.list("readonlyPaths") { (c) throws(Failure) in try c.absolutePath() }
-        try refuse(c, "uidMappings", "user namespaces")
-        try refuse(c, "gidMappings", "user namespaces")
-        try refuse(c, "timeOffsets", "time namespaces")
-        try refuse(c, "netDevices", "network devices")
+        uidMappings = try c.list("uidMappings", IDMapping.init)
+        gidMappings = try c.list("gidMappings", IDMapping.init)
+        timeOffsets = try c.optional("timeOffsets", TimeOffset.list) ?? []
+        netDevices = try c.optional("netDevices", NetworkDevice.list) ?? []
         try refuse(c, "intelRdt", "Intel RDT")
         if let member = try c.member("memoryPolicy") { memoryPolicy = try MemoryPolicySpec(member) }
         if let member = try c.member("personality") { personality = try PersonalitySpec(member) }
@@ -64,8 +68,15 @@ package struct LinuxSpec: Sendable, Equatable {
             "memoryPolicy": memoryPolicy?.json,
             "personality": personality?.json,
             "mountLabel": mountLabel.map(JSON.string),
+            "uidMappings": uidMappings.isEmpty ? nil : .array(uidMappings.map(\.json)),
+            "gidMappings": gidMappings.isEmpty ? nil : .array(gidMappings.map(\.json)),
+            "timeOffsets": TimeOffset.json(timeOffsets),
+            "netDevices": NetworkDevice.json(netDevices),
         ])
     }
+
+    /// Whether the container has a pid namespace that ends with its first process.
+    package var ownsPidNamespace: Bool { namespace(.pid).map { $0.path == nil } ?? false }
 
     /// The entry for a kind of namespace; `nil`: the container shares mrun's.
     package func namespace(_ kind: NamespaceKind) -> NamespaceSpec? { namespaces.first { $0.kind == kind } }
@@ -98,9 +109,6 @@ package struct NamespaceSpec: Sendable, Hashable {
     init(_ c: Cursor) throws(Failure) {
         kind = try c.required("type") { (c) throws(Failure) in try c.word() }
         path = try c.optional("path") { (c) throws(Failure) in try c.absolutePath() }
-        if kind == .user || kind == .time {
-            throw c.failure("\(kind.rawValue) namespaces: not supported by this version of mrun")
-        }
     }
 
     var json: JSON { .object(["type": .string(kind.rawValue), "path": path.map(JSON.string)]) }

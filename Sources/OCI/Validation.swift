@@ -12,7 +12,7 @@ extension Spec {
     private var rules: [() -> [Failure]] {
         [
             versionProblems, rootProblems, processProblems, mountProblems,
-            namespaceProblems,
+            namespaceProblems, namespaceDetailProblems,
             sysctlProblems, cgroupProblems, nameProblems,
         ]
     }
@@ -67,14 +67,6 @@ extension Spec {
             let words = "\"\(namespace.kind.rawValue)\" is given twice"
             found.append(problem("/linux/namespaces/\(index)", words))
         }
-        // A mount namespace of others has its root already; and a process that is being made must not be seen by
-        // those who live in a pid namespace before it is one of them.
-        for (index, namespace) in all.enumerated() where namespace.path != nil {
-            guard namespace.kind == .mount || namespace.kind == .pid else { continue }
-            let words =
-                "an existing \(namespace.kind.rawValue) namespace: not supported by this version of mrun"
-            found.append(problem("/linux/namespaces/\(index)/path", words))
-        }
         if (hostname != nil || domainname != nil) && linux.namespace(.uts) == nil {
             let words = "unable to set it without a private UTS namespace"
             found.append(problem(hostname != nil ? "/hostname" : "/domainname", words))
@@ -88,8 +80,8 @@ extension Spec {
             guard let kind = SysctlScope.namespace(of: entry.name) else {
                 return problem(pointer, "\"\(entry.name)\" belongs to no namespace: it would change the host")
             }
-            // One that is joined by path may be the host's.
-            guard let namespace = linux.namespace(kind), namespace.path == nil else {
+            // One that is joined by path may still be the host's: that is seen when it is opened.
+            guard linux.namespace(kind) != nil else {
                 return problem(
                     pointer, "\"\(entry.name)\" needs a \(kind.rawValue) namespace of the container's own")
             }
@@ -117,6 +109,17 @@ extension Spec {
             guard let name, name.utf8.count > 64 else { return nil }
             return problem(pointer, "the name has \(name.utf8.count) bytes, the kernel takes 64")
         }
+    }
+}
+
+extension Spec {
+    /// What this config changes in the namespace of a kind, in a word; `nil` when nothing.
+    ///
+    /// In a namespace of the host it must not.
+    package func change(in kind: NamespaceKind) -> String? {
+        if kind == .uts, let name = hostname ?? domainname { return "the name \"\(name)\"" }
+        let entry = linux.sysctl.first { SysctlScope.namespace(of: $0.name) == kind }
+        return entry.map { "\"\($0.name)\"" }
     }
 }
 

@@ -30,6 +30,8 @@ package enum Operation: Hashable, Sendable {
     /// Everything is mounted, and may still be written: the hooks of `create` have their turn.
     case hooks
     case pivot
+    /// Take the folder at this path of an existing mount namespace as the root.
+    case enterRoot(String)
     /// Mount the root over the old one: where that is a ramdisk, pivot_root(2) fails.
     case moveRoot
     /// What the container's own mounts pass on, once it lives in its root.

@@ -30,6 +30,7 @@ extension Operation {
         case .sysctl(let name, let value): "sysctl \(name) = \(value)"
         case .hooks: "hooks: prestart and createRuntime on the host, then createContainer in here"
         case .pivot: "pivot_root, and let go of the host's root"
+        case .enterRoot(let path): "take \"\(path)\" of the existing mount namespace as the root"
         case .moveRoot: "mount the root over the host's"
         case .rootPropagation(let propagation): "propagation of the root: \(propagation.text)"
         case .mountPropagation: "propagation of the mounts that were asked for one"

@@ -11,7 +11,8 @@ package enum Planner {
         for spec: Spec, rootfs: String, bundle: String, movesRoot: Bool = false
     ) throws(Failure) -> Plan {
         var plan = Plan()
-        let sharesRoot = rootfs == "/"
+        let joinsMounts = spec.linux.namespace(.mount)?.path != nil
+        let sharesRoot = rootfs == "/" || joinsMounts
         try addRoot(spec, rootfs: rootfs, movesRoot: movesRoot, to: &plan)
         try addMounts(spec, bundle: bundle, to: &plan)
         if !sharesRoot { addDevices(spec, to: &plan) }
@@ -36,6 +37,11 @@ package enum Planner {
     private static func addRoot(
         _ spec: Spec, rootfs: String, movesRoot: Bool, to plan: inout Plan
     ) throws(Failure) {
+        if spec.linux.namespace(.mount)?.path != nil {
+            // Its root is where it lies already.
+            if rootfs != "/" { plan.add(.enterRoot(rootfs), in: .root) }
+            return
+        }
         // Shared mounts of the host must not see ours, so the tree is a slave while it is being built, at
         // least. What is to stay a peer of the host's is taken before that.
         let word = spec.linux.rootfsPropagation ?? "rslave"

@@ -16,12 +16,18 @@ public struct Containers: Sendable {
     public var onNotice: (@Sendable (String) -> Void)?
     /// Hears of what went wrong without being a failure.
     let warn: @Sendable (String) -> Void
+    let rootless: Rootless
 
     /// The containers whose state lies in `root`, an absolute path.
     ///
-    /// `warn` is told what went wrong without being a failure: a hook of poststop.
-    public init(root: String, warn: @escaping @Sendable (String) -> Void = { _ in }) {
-        store = Store(root: root)
+    /// With `isRuntimeFolder` it is made such that nobody who tidies up `$XDG_RUNTIME_DIR` takes it away. `warn` is told
+    /// what went wrong without being a failure: a hook of poststop.
+    public init(
+        root: String, isRuntimeFolder: Bool = false, rootless: Rootless = .auto,
+        warn: @escaping @Sendable (String) -> Void = { _ in }
+    ) {
+        store = Store(root: root, isSticky: isRuntimeFolder)
+        self.rootless = rootless
         self.warn = warn
     }
 

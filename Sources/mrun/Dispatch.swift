@@ -15,6 +15,8 @@ enum Dispatch {
         case "kill": KillCommand.run
         case "delete": DeleteCommand.run
         case "update": UpdateCommand.run
+        case "checkpoint": CheckpointCommand.run
+        case "restore": RestoreCommand.run
         case "exec": ExecCommand.run
         case "ps": PsCommand.run
         case "pause": PauseCommand.run

@@ -62,7 +62,9 @@ struct `Limits of disks, huge pages, networks and RDMA` {
             change(&spec)
             return #expect(throws: Failure.self) { try Limits(spec, for: set) }?.message
         }
-        #expect(refusal { $0.blockIO.leafWeight = 10 }?.hasPrefix("/linux/resources/blockIO/leafWeight: ") == true)
+        #expect(
+            refusal { $0.blockIO.leafWeight = 10 }?.hasPrefix("/linux/resources/blockIO/leafWeight: ") == true
+        )
         #expect(
             refusal { $0.blockIO.weightDevices = [WeightDevice(disk, weight: nil, leafWeight: 10)] }?
                 .hasPrefix("/linux/resources/blockIO/weightDevice/0/leafWeight: ") == true)
@@ -86,7 +88,8 @@ struct `Limits of disks, huge pages, networks and RDMA` {
     @Test func `RDMA, network classes and priorities are lines of words`() throws {
         var spec = ResourceSpec()
         spec.rdma = [
-            RDMALimit(device: "mlx5_1", handles: 3, objects: 4), RDMALimit(device: "ib0", handles: nil, objects: 1),
+            RDMALimit(device: "mlx5_1", handles: 3, objects: 4),
+            RDMALimit(device: "ib0", handles: nil, objects: 1),
         ]
         spec.network.classID = 0x100001
         spec.network.priorities = [.init(name: "lo", priority: 3)]
@@ -156,14 +159,21 @@ struct `The old value of a control file` {
         ("pids.max", "5", "max\n", "max"), ("memory.limit_in_bytes", "5", "4096\n", "4096"),
         ("cpu.max", "5 6", "max 100000\n", "max 100000"), ("cpuset.cpus", "0", "\n", "\n"),
         ("memory.oom_control", "1", "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n", "0"),
-        ("io.weight", "5", "default 100\n8:0 200\n", "100"), ("io.weight", "8:0 5", "default 100\n8:0 200\n", "8:0 200"),
+        ("io.weight", "5", "default 100\n8:0 200\n", "100"),
+        ("io.weight", "8:0 5", "default 100\n8:0 200\n", "8:0 200"),
         ("io.weight", "8:1 5", "default 100\n", "8:1 default"),
         ("io.bfq.weight", "8:1 5", "100\n", "8:1 default"),
         ("io.max", "8:0 rbps=1", "", "8:0 rbps=max wbps=max riops=max wiops=max"),
-        ("io.max", "8:0 rbps=1", "8:0 rbps=9 wbps=max riops=max wiops=max\n", "8:0 rbps=9 wbps=max riops=max wiops=max"),
+        (
+            "io.max", "8:0 rbps=1", "8:0 rbps=9 wbps=max riops=max wiops=max\n",
+            "8:0 rbps=9 wbps=max riops=max wiops=max"
+        ),
         ("blkio.throttle.read_bps_device", "8:0 7", "", "8:0 0"),
         ("blkio.throttle.read_bps_device", "8:0 7", "8:16 1\n8:0 9\n", "8:0 9"),
-        ("rdma.max", "a hca_handle=1", "b hca_handle=max hca_object=max\n", "a hca_handle=max hca_object=max"),
+        (
+            "rdma.max", "a hca_handle=1", "b hca_handle=max hca_object=max\n",
+            "a hca_handle=max hca_object=max"
+        ),
         ("net_prio.ifpriomap", "lo 3", "lo 1\neth0 0\n", "lo 1"),
     ])
     func `is what puts it back`(file: String, text: String, before: String, want: String) {

@@ -54,7 +54,9 @@ struct `On this host's cgroup2 hierarchy` {
         var spec = ResourceSpec()
         spec.unified = [Annotation("nosuch.max", "1")]
         let failure = #expect(throws: Failure.self) { try scratch.manager.create(resources: spec) }
-        #expect(failure?.message == "/linux/resources/unified/nosuch.max: this host has no cgroup v2 controller \"nosuch\"")
+        #expect(
+            failure?.message
+                == "/linux/resources/unified/nosuch.max: this host has no cgroup v2 controller \"nosuch\"")
         #expect(try FileStatus.of(scratch.set.directories[0].path) == nil)
     }
 

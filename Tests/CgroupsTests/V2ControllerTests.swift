@@ -126,8 +126,10 @@ struct `The limits of a container` {
         #expect(
             try Limits(spec, for: v2).writes == [
                 LimitWrites(controller: "memory", writes: [ControlWrite("memory.low", "500")]),
-                LimitWrites(controller: "memory", writes: [ControlWrite("memory.max", "2000")]),
-                LimitWrites(controller: "cgroup", writes: [ControlWrite("cgroup.max.depth", "3")]),
+                LimitWrites(
+                    controller: "memory", writes: [ControlWrite("memory.max", "2000")], isUnified: true),
+                LimitWrites(
+                    controller: "cgroup", writes: [ControlWrite("cgroup.max.depth", "3")], isUnified: true),
             ])
     }
 }

@@ -31,7 +31,7 @@ CALLS = {
                 "rt_sigtimedwait": 137, "prctl": 167, "exit_group": 94, "keyctl": 219, "ppoll": 73},
 }[os.uname().machine]
 
-STAY, SUBREAPER, NO_NEW_PRIVS, CAPABILITIES, KEYRING, SETGROUPS, SECCOMP = (1 << n for n in range(7))
+STAY, SUBREAPER, NO_NEW_PRIVS, CAPABILITIES, KEYRING, SETGROUPS, SECCOMP, BORN = (1 << n for n in range(8))
 
 STEPS = [
     "RELEASED", "ORDERS", "KEYRING", "SESSION", "RLIMIT", "BOUNDING", "KEEPCAPS", "SETGROUPS", "SETGID", "SETUID",
@@ -42,14 +42,14 @@ STEPS = [
 START_FD, REPORT_FD, RECORD_FD, ENTER_FD, PROC_FD, PRESERVED_FD = 10, 11, 12, 13, 14, 15
 ORDERS_FD = 3
 
-HEADER = struct.Struct("<4I 2I 2I 5Q Q Q 2Q 2I 3I I 5i I Q 2I Q")
+HEADER = struct.Struct("<4I 2I 2I 5Q Q Q 2Q 2I 3I I 5i I Q 2I 2Q")
 FIELDS = [
     "magic", "size", "flags", "umask", "uid", "gid", "group_count", "groups_offset",
     "bounding", "effective", "permitted", "inheritable", "ambient",
     "executable_offset", "cwd_offset", "argv_offset", "envp_offset",
     "rlimit_count", "rlimits_offset", "seccomp_count", "seccomp_offset", "seccomp_flags", "preserved",
     "start_fd", "report_fd", "record_fd", "enter_fd", "preserved_fd", "reserved", "attributes_offset",
-    "hook_count", "hooks_offset", "hook_state_offset",
+    "hook_count", "hooks_offset", "hook_state_offset", "hook_rest_offset",
 ]
 
 PERSONALITY, SCHEDULER, IO_PRIORITY, MEMORY_POLICY, AFFINITY, LABELS = (1 << n for n in range(6))
@@ -117,8 +117,8 @@ def orders(argv, executable=None, env=("PATH=/usr/bin:/bin",), cwd="/", flags=0,
         more.update(attributes)
         values["attributes_offset"] = place(ATTRIBUTES.pack(*(more[name] for name in ATTRIBUTE_FIELDS)))
     if hooks:
-        state = fields.pop("state", "{}")
-        values["hook_state_offset"] = place(os.fsencode(state) + b"\0", 1)
+        state = fields.pop("state", ("", ""))
+        values["hook_state_offset"], values["hook_rest_offset"] = (place(os.fsencode(text) + b"\0", 1) for text in state)
         values["hook_count"] = len(hooks)
         values["hooks_offset"] = place(b"".join([
             struct.pack("<3Q2I", place(os.fsencode(words[0]) + b"\0", 1), table(words), table(given), timeout, 0)

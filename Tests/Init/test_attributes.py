@@ -68,8 +68,6 @@ class Attributes(InitTest):
                     self.refused("ATTRIBUTE", EINVAL, bit, attributes={"given": bit, **more}, flags=flags)
             self.refused("ATTRIBUTE", EINVAL, MEMORY_POLICY, attributes={"given": MEMORY_POLICY, "memory_mode": 2},
                          nodes=[0, 1 << 63], flags=flags)
-            self.refused("ATTRIBUTE", EINVAL, MEMORY_POLICY, attributes={"given": MEMORY_POLICY, "memory_mode": 2},
-                         nodes=[1 | 1 << 63], flags=flags)
             self.refused("ATTRIBUTE", EPERM, SCHEDULER, attributes={"given": SCHEDULER, "nice": -5}, prepare=without_nice,
                          flags=flags)
 

@@ -10,8 +10,8 @@ import termios
 from case import (CAP_KILL, CAP_NET_BIND, CAP_SETGID, CAP_SETPCAP, CAP_SETUID, CAP_SYS_ADMIN, CAP_SYS_RESOURCE, EINVAL,
                   ENOENT, KEYRING_READER, RELEASED, InitTest, deny, held_capabilities, python, set_capabilities, sets,
                   shell)
-from harness import (CALLS, CAPABILITIES, KEYRING, NO_NEW_PRIVS, RECORD_FD, REPORT_FD, SETGROUPS, STAY,
-                     children_of, libc, status_of)
+from harness import (BORN, CALLS, CAPABILITIES, CLONE_NEWPID, KEYRING, NO_NEW_PRIVS, RECORD_FD, REPORT_FD, SETGROUPS, STAY,
+                     SUBREAPER, children_of, libc, state_of, status_of, until)
 from tracing import be_traced, stops
 
 EPERM, ESRCH, ENOMEM = 1, 3, 12
@@ -181,6 +181,41 @@ class Entering(InitTest):
         shim = self.enter(["/bin/true"], recorded=True)
         shim.entered()
         self.assertEqual((shim.wait(), shim.record()), (0, ""))
+
+    def born(self, argv, **more):
+        """One whose children are born there already, as the caller has arranged it."""
+        path = f"/proc/{self.container.pid}/ns/pid"
+
+        def prepare():
+            assert libc.setns(os.open(path, os.O_RDONLY | os.O_CLOEXEC), CLONE_NEWPID) == 0
+
+        flags = BORN | more.pop("flags", 0)
+        return self.enter(argv, enter=None, prepare=prepare, flags=flags, **more)
+
+    def test_who_is_told_so_is_born_without_entering(self):
+        shim = self.born(shell("echo $$; exit 7"))
+        task = shim.entered()
+        self.assertRegex(shim.output(), r"\A[3-9]\n\Z")
+        self.assertEqual((shim.wait(), os.waitstatus_to_exitcode(os.waitpid(task, 0)[1])), (0, 7))
+
+    def test_one_that_was_born_there_can_be_held(self):
+        for launch in (self.enter, self.born):
+            shim = launch(shell("echo $$ started; exit 7"), held=True)
+            until(lambda: state_of(shim.pid) == "Z")
+            (task,) = set(children_of(os.getpid())) - self.shims
+            self.assertEqual(os.readlink(f"/proc/{task}/ns/pid"), os.readlink(f"/proc/{self.container.pid}/ns/pid"))
+            with open(f"/proc/{task}/comm") as comm:
+                self.assertEqual(comm.read(), "mrun-init\n")
+            shim.start()
+            self.assertEqual(shim.read_reports(), [RELEASED])
+            self.assertRegex(shim.output(), r"\A[3-9] started\n\Z")
+            self.assertEqual((shim.wait(), os.waitstatus_to_exitcode(os.waitpid(task, 0)[1])), (0, 7))
+
+    def test_one_that_was_born_there_can_stay(self):
+        shim = self.born(shell("sleep 1000 & exit 7"), flags=STAY | SUBREAPER, recorded=True)
+        stayed = shim.entered()
+        self.assertEqual((shim.wait(), os.waitstatus_to_exitcode(os.waitpid(stayed, 0)[1])), (0, 7))
+        self.assertRegex(shim.record(), r"\Astarted \d+\nfinished \d+ 1792\n\Z")
 
     def test_it_needs_no_report(self):
         shim = self.enter(shell("echo ran"), report_fd=-1)

@@ -1,6 +1,5 @@
 """Hooks that run in the container, before the task."""
 
-import json
 import os
 import signal
 import time
@@ -54,13 +53,21 @@ class Hooks(InitTest):
             self.assertEqual(eval(file.read()), (["", "a b", "\u00e9"], {b"A": b"1", b"B": b"x=y", b"LC_ALL": b"C"}))
 
     def test_each_finds_the_whole_state_on_its_standard_input_or_leaves_it(self):
-        state = json.dumps({"a": "x" * 300000})
+        state = '{"pid": ', ', "a": "' + "x" * 300000 + '"}'
         copies = [self.path("state"), self.path("state")]
         hooks = [hook(f"cat >{copies[0]}"), hook("exec <&-"), hook("echo x >&0 || exit 0; exit 1"), hook(f"cat >{copies[1]}")]
-        self.run_task(["/bin/true"], hooks=hooks, state=state)
-        for copy in copies:
-            with open(copy) as file:
-                self.assertEqual(file.read(), state)
+        for more in ({}, {"flags": STAY}):
+            shim = self.launch(hooks=hooks, state=state, **more)
+            self.assertEqual((shim.read_reports(), shim.wait()), ([RELEASED], 0))
+            for copy in copies:
+                with open(copy) as file:
+                    self.assertEqual(file.read(), f"{state[0]}{shim.pid}{state[1]}")
+
+    def test_the_pid_is_that_of_their_own_namespace(self):
+        copy = self.path("state")
+        self.run_task(["/bin/true"], hooks=[hook(f"cat >{copy}")], state=("<", ">"), namespace=True)
+        with open(copy) as file:
+            self.assertEqual(file.read(), "<1>")
 
     def test_they_get_no_descriptor_signal_umask_or_session_of_the_callers(self):
         seen = self.path("seen")

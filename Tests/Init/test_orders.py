@@ -19,10 +19,8 @@ class DamagedOrders(InitTest):
         self.assertEqual([step for step, _, _ in shim.read_reports()], ["ORDERS"] if reported else [])
 
     def whole(self, **fields):
-        # Hooks and another pid namespace exclude each other.
-        hooks = [] if "enter_fd" in fields else [HOOK]
         return orders(["/nonexistent", "one", "two"], env=["A=1"], groups=[1, 2], rlimits=[(7, 100, 100)],
-                      program=deny(CALLS["uname"]), **{"hooks": hooks, "report_fd": REPORT_FD, **fields})
+                      program=deny(CALLS["uname"]), **{"hooks": [HOOK], "report_fd": REPORT_FD, **fields})
 
     def test_the_undamaged_block_is_accepted(self):
         shim = self.launch(block=self.whole())
@@ -30,7 +28,7 @@ class DamagedOrders(InitTest):
 
     def test_a_header_that_makes_no_sense_is_refused(self):
         size = len(self.whole())
-        for fields in ({"magic": 0}, {"size": size - 1}, {"size": size + 1}, {"size": 0}, {"flags": 1 << 7},
+        for fields in ({"magic": 0}, {"size": size - 1}, {"size": size + 1}, {"size": 0}, {"flags": 1 << 8},
                        {"umask": 0o1000}, {"reserved": 1}, {"preserved": 1}, {"preserved_fd": 14},
                        {"preserved": 1, "preserved_fd": 4}, {"preserved": 8, "preserved_fd": 14},
                        {"preserved": 2**31, "preserved_fd": 14}, {"preserved": 2**32 - 1, "preserved_fd": 14},
@@ -38,17 +36,15 @@ class DamagedOrders(InitTest):
                        {"enter_fd": 0}, {"start_fd": -2}, {"start_fd": 0},
                        {"record_fd": 3}, {"record_fd": REPORT_FD}, {"start_fd": REPORT_FD}, {"report_fd": 2},
                        {"start_fd": 12, "record_fd": 12}, {"enter_fd": -2}, {"enter_fd": 3},
-                       {"enter_fd": REPORT_FD}, {"enter_fd": 12, "record_fd": 12}, {"enter_fd": 12, "start_fd": 12},
-                       {"enter_fd": 12, "start_fd": 13}, {"enter_fd": 12, "flags": STAY},
-                       {"enter_fd": 12, "flags": STAY | SUBREAPER},
-                       {"enter_fd": 12, "hooks": [HOOK]}):
+                       {"enter_fd": REPORT_FD}, {"enter_fd": 12, "record_fd": 12}, {"enter_fd": 12, "start_fd": 12}):
             with self.subTest(fields):
                 self.damaged(self.whole(**fields), reported=False)
 
     def test_an_offset_that_leads_nowhere_is_refused(self):
         size = len(self.whole())
         for name in ("executable_offset", "cwd_offset", "argv_offset", "envp_offset", "groups_offset",
-                     "rlimits_offset", "seccomp_offset", "hooks_offset", "hook_state_offset"):
+                     "rlimits_offset", "seccomp_offset", "hooks_offset", "hook_state_offset",
+                     "hook_rest_offset"):
             wide = name.split("_")[0] in ("executable", "cwd", "argv", "envp", "hook")
             for offset in (0, 8, 4096 * 1000, size, size + 8, 2**32 - 8, *((2**64 - 8, 2**63) if wide else ())):
                 with self.subTest(name, offset=offset):

@@ -108,7 +108,7 @@ logged() {
     logged "cannot delete container $id that is not stopped: running" delete "$id"
     logged 'container not paused' resume "$id"
     mrun pause "$id"
-    logged 'container paused' pause "$id"
+    logged 'container not running' pause "$id"
     logged 'cannot exec in a paused container' exec "$id" true
     [ "$refusal" -eq 255 ]
     logged 'cannot start a container in the paused state' start "$id"

@@ -292,6 +292,12 @@ NO_PID_NAMESPACE='del(.linux.namespaces[] | select(.type == "pid"))'
     mrun spec --bundle "$BATS_TEST_TMPDIR/spec"
     refused 'File config.json exists. Remove it first' mrun spec --bundle "$BATS_TEST_TMPDIR/spec"
     cp -a "$ROOTFS" "$BATS_TEST_TMPDIR/spec/rootfs"
+    # As it is, with a terminal; the words are echoed there.
+    run mrun run --bundle "$BATS_TEST_TMPDIR/spec" "$id" <<<'hostname; id -u; exit 5'
+    [ "$status" -eq 5 ]
+    [[ $output == *$'mrun\r'* ]]
+    jq '.process.terminal = false' "$BATS_TEST_TMPDIR/spec/config.json" >"$BATS_TEST_TMPDIR/spec/plain"
+    mv "$BATS_TEST_TMPDIR/spec/plain" "$BATS_TEST_TMPDIR/spec/config.json"
     run mrun run --bundle "$BATS_TEST_TMPDIR/spec" "$id" <<<'hostname; id -u; exit 5'
     [ "$status" -eq 5 ]
     [ "$output" = $'mrun\n0' ]

@@ -472,7 +472,7 @@ reaches() {
     [ "$output" = $'/dev/null 1:3\n/dev/tty 5:0\n6\nworks' ]
     make_bundle "$id" '.root = {path: $rootfs} | .process.args = ["true"] | .linux.devices = [{path: "/dev/zero", type: "c", major: 1, minor: 3}]' \
         --arg rootfs "$rootfs"
-    refused 'the host has another device there' setpriv --bounding-set -mknod --inh-caps -mknod "$MRUN" --root "$ROOT" run --bundle "$bundle" "$id"
+    refused 'is not the device' setpriv --bounding-set -mknod --inh-caps -mknod "$MRUN" --root "$ROOT" run --bundle "$bundle" "$id"
 }
 
 @test "devices that cannot be are refused with their place" {

@@ -116,7 +116,7 @@ print(os.sched_getscheduler(pid), os.getpriority(os.PRIO_PROCESS, pid), os.sched
     invalid '/linux/memoryPolicy/nodes' '.linux.memoryPolicy = {mode: "MPOL_DEFAULT", nodes: "0"}'
     invalid '/linux/memoryPolicy/flags/0' '.linux.memoryPolicy = {mode: "MPOL_BIND", nodes: "0", flags: ["STATIC"]}'
     local text
-    for text in 0- -1 1-0 0,,1 , 'a' '0 1' 1024 0-1-2 0x1 99999999999; do
+    for text in 0- -1 1-0 0,,1 ',' 'a' '0 1' 1024 0-1-2 0x1 99999999999; do
         invalid '/linux/memoryPolicy/nodes' '.linux.memoryPolicy = {mode: "MPOL_BIND", nodes: "'"$text"'"}'
     done
 }

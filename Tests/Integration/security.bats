@@ -308,17 +308,6 @@ os.execvp(sys.argv[1], sys.argv[1:])'
     has_status "$first" running
 }
 
-@test "an existing mount or pid namespace is refused: what lives there could reach what is not made yet" {
-    local kind file
-    for kind in mount:mnt pid:pid; do
-        file=${kind#*:}
-        kind=${kind%:*}
-        new_id
-        make_bundle "$id" '.linux.namespaces |= map(if .type == "'"$kind"'" then .path = "/proc/self/ns/'"$file"'" else . end)'
-        refused "an existing $kind namespace" mrun create --bundle "$bundle" "$id"
-    done
-}
-
 @test "a namespace path that is none, of another kind, too long, relative or with a NUL is refused" {
     new_id
     local path

@@ -236,15 +236,6 @@ struct RefusalTests {
         }
     }
 
-    @Test(arguments: ["user", "time"])
-    func `kinds of namespaces that mrun does not make are refused`(kind: String) {
-        let changed = full.changed("/linux/namespaces/-", to: .object([.init("type", .string(kind))]))
-        let failure = #expect(throws: Failure.self) { try Spec(Cursor(changed)) }
-        #expect(
-            failure?.message
-                == "/linux/namespaces/6: \(kind) namespaces: not supported by this version of mrun")
-    }
-
     @Test func `a terminal is wanted where the config says so, with its size`() throws {
         #expect(try Spec(Cursor(full.changed("/process/terminal", to: nil))) == Spec(Cursor(full)))
         let size = JSON.object(["height": .integer(24), "width": .integer(80)])

@@ -33,22 +33,28 @@ struct `The limits of a container` {
     }
 
     @Test func `that ask for nothing are none`() throws {
-        let nothing = #"{"blockIO":{"weight":0,"leafWeight":0},"network":{"classID":0},"rdma":{},"hugepageLimits":[]}"#
+        let nothing =
+            #"{"blockIO":{"weight":0,"leafWeight":0},"network":{"classID":0},"rdma":{},"hugepageLimits":[]}"#
         #expect(try resources(nothing) == ResourceSpec())
         #expect(ResourceSpec().json == nil)
     }
 
     @Test(arguments: [
-        (#"{"blockIO":{"weight":9}}"#, "/blockIO/weight: "), (#"{"blockIO":{"leafWeight":1001}}"#, "/blockIO/leafWeight: "),
+        (#"{"blockIO":{"weight":9}}"#, "/blockIO/weight: "),
+        (#"{"blockIO":{"leafWeight":1001}}"#, "/blockIO/leafWeight: "),
         (#"{"blockIO":{"weight":70000}}"#, "/blockIO/weight: "),
         (#"{"blockIO":{"weightDevice":[{"major":1,"minor":1}]}}"#, "/blockIO/weightDevice/0: "),
-        (#"{"blockIO":{"throttleReadIOPSDevice":[{"major":1,"minor":-1,"rate":1}]}}"#, "/blockIO/throttleReadIOPSDevice/0/minor: "),
+        (
+            #"{"blockIO":{"throttleReadIOPSDevice":[{"major":1,"minor":-1,"rate":1}]}}"#,
+            "/blockIO/throttleReadIOPSDevice/0/minor: "
+        ),
         (#"{"hugepageLimits":[{"pageSize":"2M","limit":1}]}"#, "/hugepageLimits/0/pageSize: "),
         (#"{"hugepageLimits":[{"pageSize":"/2MB","limit":1}]}"#, "/hugepageLimits/0/pageSize: "),
         (#"{"hugepageLimits":[{"pageSize":"B","limit":1}]}"#, "/hugepageLimits/0/pageSize: "),
         (#"{"hugepageLimits":[{"pageSize":"2MB","limit":-1}]}"#, "/hugepageLimits/0/limit: "),
         (#"{"network":{"priorities":[{"name":"","priority":1}]}}"#, "/network/priorities/0/name: "),
-        (#"{"network":{"classID":4294967296}}"#, "/network/classID: "), (#"{"rdma":{"a b":{"hcaHandles":1}}}"#, "/rdma/a b: "),
+        (#"{"network":{"classID":4294967296}}"#, "/network/classID: "),
+        (#"{"rdma":{"a b":{"hcaHandles":1}}}"#, "/rdma/a b: "),
         (#"{"rdma":{"a":{}}}"#, "/rdma/a: "), (#"{"pids":{"limit":"x"}}"#, "/pids/limit: "),
     ])
     func `that cannot be are refused by their place`(text: String, want: String) {
@@ -65,7 +71,8 @@ struct `An update` {
     @Test func `that gives nothing changes nothing`() throws {
         let before = try resources(everything)
         #expect(before.merged(with: ResourceSpec()) == before)
-        let zeros = #"{"cpu":{"shares":0,"quota":0,"period":0,"cpus":"","mems":""},"memory":{"limit":0,"swap":0,"reservation":0},"blockIO":{"weight":0}}"#
+        let zeros =
+            #"{"cpu":{"shares":0,"quota":0,"period":0,"cpus":"","mems":""},"memory":{"limit":0,"swap":0,"reservation":0},"blockIO":{"weight":0}}"#
         #expect(try updated(everything, zeros) == before)
         #expect(try updated("{}", everything) == before)
         #expect(before.touched(by: ResourceSpec()) == ResourceSpec())
@@ -94,10 +101,12 @@ struct `An update` {
             "network":{"priorities":[{"name":"lo","priority":1}]},"unified":{"memory.low":"3"}}
             """#)
         #expect(merged.blockIO.readBytes.map(\.rate) == [1, 9])
-        #expect(merged.blockIO.weightDevices == [WeightDevice(BlockDevice(8, 0), weight: 50, leafWeight: 200)])
+        #expect(
+            merged.blockIO.weightDevices == [WeightDevice(BlockDevice(8, 0), weight: 50, leafWeight: 200)])
         #expect(merged.hugepageLimits.map(\.limit) == [1, 2])
         #expect(merged.rdma.map(\.handles) == [3, 1])
-        #expect(merged.network.priorities.map(\.name) == ["eth0", "lo"] && merged.network.classID == 1_048_577)
+        #expect(
+            merged.network.priorities.map(\.name) == ["eth0", "lo"] && merged.network.classID == 1_048_577)
         #expect(merged.unified.map(\.name) == ["memory.high", "memory.low"])
     }
 

@@ -49,18 +49,6 @@ struct ValidationTests {
             ("/linux/devices/0/path", "/dev/../x", "/linux/devices/0/path: \"/dev/../x\" is no place"),
             ("/linux/namespaces/2", nil, "/linux/namespaces: without a mount namespace of its own"),
             (
-                "/linux/namespaces/0/path", "/run/pid",
-                "/linux/namespaces/0/path: an existing pid namespace: not supported by this version of mrun"
-            ),
-            (
-                "/linux/namespaces/2/path", "/run/mnt",
-                "/linux/namespaces/2/path: an existing mount namespace: not supported by this version of mrun"
-            ),
-            (
-                "/linux/namespaces/1/path", "/run/net",
-                "/linux/sysctl/net.ipv4.ip_forward: \"net.ipv4.ip_forward\" needs a network namespace of the"
-            ),
-            (
                 "/linux/namespaces/-", .object([.init("type", "pid")]),
                 "/linux/namespaces/6: \"pid\" is given twice"
             ),

@@ -50,6 +50,8 @@ struct HookStateTests {
         let want =
             #"{"ociVersion":"1.3.0","id":"web","status":"\#(status)","pid":7,"bundle":"/","annotations":{"z":"1","a/b":"é\n\""}}"#
         #expect(text == want)
+        let (before, after) = try containerHooks().stateAroundPid(kind)
+        #expect(before + "7" + after == want)
     }
 
     @Test func `without a process there is no pid`() throws {

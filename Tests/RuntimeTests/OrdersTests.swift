@@ -120,7 +120,7 @@ struct OrdersTests {
     }
 
     @Test func `the layout is that of the header`() {
-        #expect(MemoryLayout<CKernel.orders>.size == 176)
+        #expect(MemoryLayout<CKernel.orders>.size == 184)
         #expect(MemoryLayout<CKernel.orders>.offset(of: \.bounding) == 32)
         #expect(MemoryLayout<CKernel.orders>.offset(of: \.start_fd) == 124 + 4)
         #expect(MemoryLayout<orders_rlimit>.size == 24)
@@ -134,10 +134,11 @@ struct OrdersTests {
         orders.hooks = [
             HookSpec(path: "/a"), HookSpec(path: "/b", args: ["b", "é"], env: ["A=1"], timeout: 9),
         ]
-        orders.hookState = "{}"
+        orders.hookState = ("{", "}")
         let block = Block(orders)
         #expect(block.header.hook_count == 2 && block.header.hooks_offset % 8 == 0)
-        #expect(block.string(block.header.hook_state_offset) == "{}")
+        #expect(block.string(block.header.hook_state_offset) == "{")
+        #expect(block.string(block.header.hook_rest_offset) == "}")
         let hooks = block.values(Int(block.header.hooks_offset), 2, as: orders_hook.self)
         #expect(hooks.map { block.string($0.path_offset) } == ["/a", "/b"])
         #expect(hooks.map { block.table($0.argv_offset) } == [["/a"], ["b", "é"]])
@@ -238,7 +239,8 @@ struct OrdersReportTests {
         var process = ProcessSpec(args: ["sh"], cwd: "/work")
         process.rlimits = rlimits
         if held {
-            return try InitReport.readHeld(from: Conversation(socket: mine.raw), process: process) ? 1 : nil
+            let held = try InitReport.readHeld(from: Conversation(socket: mine.raw), process: process)
+            return held.isHeld ? held.pid ?? 1 : nil
         }
         let nobody = { () throws(Failure) -> SeccompListener in throw .refused("there is no agent") }
         return try InitReport.read(from: Conversation(socket: mine.raw), listener: nobody) {
@@ -286,7 +288,7 @@ struct OrdersReportTests {
             ),
             (ORDERS_STEP_RLIMIT, EPERM, 0, "set RLIMIT_NOFILE to 1:2: Operation not permitted", nil),
             (ORDERS_STEP_BOUNDING, EPERM, 21, "drop capability 21: Operation not permitted", nil),
-            (ORDERS_STEP_SETUID, EINVAL, 9, "setuid: Invalid argument", nil),
+            (ORDERS_STEP_SETUID, EINVAL, 9, "cannot setuid to unmapped uid 0 in user namespace", nil),
             (ORDERS_STEP_SECCOMP, EFAULT, 0, "load the seccomp filter: Bad address", nil),
         ] as [(orders_step, Int32, UInt32, String, Int32?)])
     func `a step that failed is told in words, before the release and after`(

@@ -214,9 +214,9 @@ killed() {
     for killed_delay in 0.02 0.05 0.08 0.11 0.14 0.17 0.2 0.25 0.3 0.4 0.5; do
         "$MRUN" --root "$STATE" --systemd-cgroup create --bundle "$WORK/quick" quick >/dev/null 2>&1 </dev/null &
         killed_pid=$!
-        sleep $killed_delay
-        kill -KILL $killed_pid
-        wait $killed_pid
+        sleep "$killed_delay"
+        kill -KILL "$killed_pid"
+        wait "$killed_pid"
         mrun delete --force quick || return 1
         # What systemd had been told in the last moment, it may just be doing.
         eventually 5 forgotten box-quick.scope || return 1
@@ -227,6 +227,7 @@ check "whenever create is killed, delete --force leaves nothing" killed
 
 # --- ways to systemd ---
 hidden() { # SOCKET... -- COMMAND...: runs it where nothing answers there
+    # shellcheck disable=SC2016 # for the inner shell
     unshare -m sh -c 'while [ "$1" != -- ]; do : >"/tmp/hidden"; mount --bind /tmp/hidden "$1"; shift; done; shift; exec "$@"' sh "$@"
 }
 quietly systemctl start dbus.service

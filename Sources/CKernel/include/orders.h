@@ -18,6 +18,7 @@ enum orders_flag {
     ORDERS_SESSION_KEYRING = 1 << 4,  // join a new session keyring
     ORDERS_SETGROUPS = 1 << 5,     // call setgroups (not possible in some user namespaces)
     ORDERS_SECCOMP = 1 << 6,       // load the program at seccomp_offset
+    ORDERS_BORN = 1 << 7,          // children are born in another pid namespace: make one, which is held, or the task
 };
 
 struct orders_rlimit {
@@ -82,15 +83,14 @@ struct orders {
     int32_t start_fd;   // listening SOCK_SEQPACKET socket to be held on, or -1: start at once
     int32_t report_fd;  // where to report when start_fd is -1, or -1
     int32_t record_fd;  // exit record, opened for appending, or -1
-    // pidfd of a process whose pid namespace the task is born in, or that namespace itself, or -1. With it neither
-    // ORDERS_STAY nor start_fd.
+    // pidfd of a process whose pid namespace the task is born in, or that namespace itself, or -1.
     int32_t enter_fd;
     int32_t preserved_fd;
     uint32_t reserved;  // 0: the size is a multiple of eight
     uint64_t attributes_offset;  // struct orders_attributes, or 0: none of them
-    // Hooks to run before the task is: struct orders_hook[]. Not with enter_fd.
-    uint32_t hook_count, hooks_offset;
-    uint64_t hook_state_offset;  // what they find on their standard input
+    uint32_t hook_count, hooks_offset;  // to run before the task is: struct orders_hook[]
+    // What they find on their standard input: the first string, mrun-init's pid, the second one.
+    uint64_t hook_state_offset, hook_rest_offset;
 };
 
 struct orders_hook {
@@ -105,7 +105,7 @@ struct orders_hook {
 // end without any frame means that mrun-init died. One that is to be held says ORDERS_STEP_HELD on report_fd when it
 // listens and has given up what it can, and closes it: its end alone, which death brings about as well, means nothing.
 //
-// With enter_fd there are two: the process that got the orders, and the task, its sibling in the other namespace.
+// With enter_fd or ORDERS_BORN there are two: the process that got the orders, and the task, its sibling in the other namespace.
 // ORDERS_STEP_ENTERED tells the task's pid, as mrun-init sees it; then the first one ends with code 0, and the task's
 // code is that of the sibling. Both report, so this frame comes before or after those of the task; if it is missing
 // although the task was released, the first one was killed.

@@ -149,8 +149,10 @@ struct BusConnection: ~Copyable {
     /// Waits until `job` has ended.
     ///
     /// - Parameters:
+    ///   - job: its object path.
     ///   - sender: who made the job; on a bus anybody can claim that one has ended.
     /// - Returns: how: `done`, `failed`, `canceled`, `timeout`, `dependency`, `skipped`.
+    /// - Throws: a refusal when the deadline comes first, or something else than D-Bus.
     mutating func waitForEnd(ofJob job: String, sender: String) throws(Failure) -> String {
         while true {
             if let found = ended.first(where: { $0.job == job && $0.sender == sender }) {

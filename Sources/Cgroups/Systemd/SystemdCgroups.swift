@@ -32,18 +32,26 @@ extension CgroupSet {
 extension CgroupManager {
     /// Makes the container's scope, with the process `pid` in it; nothing where systemd does not manage the cgroups.
     ///
-    /// - Parameter annotations: those called `org.systemd.property.*` count.
+    /// - Parameters:
+    ///   - pid: the container's first process.
+    ///   - resources: the limits, as far as systemd knows them.
+    ///   - annotations: those called `org.systemd.property.*` count.
+    /// - Throws: what systemd says; the scope is gone then.
     package func startScope(pid: Int32, resources: ResourceSpec, annotations: [Annotation]) throws(Failure) {
         guard let scope = set.scope else { return }
         let properties =
             try UnitProperties.limits(resources, version: set.version) + AnnotatedProperties.all(annotations)
         var control = try ScopeControl(scope, owner: set.owner)
-        do {
+        do throws(Failure) {
             try control.start(pid: pid, properties)
             try refuseElsewhere(pid)
         } catch {
             // A unit that could not be started may be there as a failed one; another's is none of ours.
-            if case .own = try control.find() { try control.stop() }
+            do throws(Failure) {
+                if case .own = try control.find() { try control.stop() }
+            } catch let leftover {
+                throw error.during("cleaning up was not possible either (\(leftover.message))")
+            }
             throw error
         }
     }

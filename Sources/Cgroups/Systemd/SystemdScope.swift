@@ -46,7 +46,11 @@ struct ScopeControl: ~Copyable {
 
     /// Connects.
     ///
-    /// - Parameter owner: the container's, as its cgroups are marked.
+    /// - Parameters:
+    ///   - scope: what the conversation is about.
+    ///   - owner: the container's, as its cgroups are marked.
+    ///   - milliseconds: how long all of it may take.
+    /// - Throws: a refusal that says where nobody answered.
     init(_ scope: SystemdScope, owner: String, milliseconds: Int64 = 30_000) throws(Failure) {
         self.scope = scope
         description = ScopeControl.description(owner)

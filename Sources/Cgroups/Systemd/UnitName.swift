@@ -59,6 +59,9 @@ extension SystemdScope {
     /// - Parameters:
     ///   - path: empty parts are the default: `system.slice` (a user's own systemd: `user.slice`), no prefix, the id;
     ///     without a path the prefix is `mrun`.
+    ///   - id: the container's.
+    ///   - isUser: whether the scope is with the user's own systemd.
+    /// - Throws: a refusal of the path.
     init(path: String?, id: String, isUser: Bool) throws(Failure) {
         let path = path ?? ""
         var parts = path.utf8.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false).map {

@@ -25,6 +25,9 @@ enum UnitProperties {
         }
         properties += quota(resources.cpu)
         if let tasks = tasks(resources.pidsLimit) { properties.append(tasks) }
+        if let weight = resources.blockIO.weight {
+            properties.append(BusProperty("BlockIOWeight", .uint64(UInt64(weight))))
+        }
         return properties + devices(resources.devices)
     }
 
@@ -44,6 +47,9 @@ enum UnitProperties {
         if let cpus = resources.cpu.cpus, !cpus.isEmpty { properties.append(try mask("AllowedCPUs", cpus)) }
         if let mems = resources.cpu.mems, !mems.isEmpty {
             properties.append(try mask("AllowedMemoryNodes", mems))
+        }
+        if let weight = resources.blockIO.weight {
+            properties.append(BusProperty("IOWeight", .uint64(V2.IO.converted(weight))))
         }
         // Later assignments win, with systemd as with the control files.
         for file in resources.unified { properties += try unified(file.name, file.value) }
@@ -115,7 +121,9 @@ enum UnitProperties {
     private static func mask(_ name: String, _ list: String) throws(Failure) -> BusProperty {
         var bits: [UInt8] = []
         for part in list.split(whereSeparator: { $0 == "," || $0 == " " || $0 == "\n" }) {
-            let ends = part.split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false).map { Int($0) }
+            let ends = part.split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false).map {
+                Int($0)
+            }
             // The kernel counts to some thousands.
             guard let first = ends.first ?? nil, let last = ends.last ?? nil, first >= 0, first <= last,
                 last < 65536

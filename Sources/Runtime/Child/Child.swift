@@ -9,8 +9,10 @@ internal import Plan
 /// The process between clone3 and mrun-init: plain Swift, one thread, in the container's namespaces.
 struct Child {
     let launch: Launch
-    private let parent: Conversation
+    let parent: Conversation
     private var hasJoined = false
+    /// Whether the user namespace forbids setgroups.
+    var groupsDenied = false
 
     init(_ launch: Launch) {
         self.launch = launch
@@ -41,15 +43,22 @@ struct Child {
         _ = sys_umask(0)
         // Where systemd makes the cgroups, they come after the child: it waits, for it may be asked to show them.
         let isScope = launch.cgroups.scope != nil
-        if launch.newCgroupNamespace || launch.isFurtherProcess || isScope { try joinCgroups() }
-        try launch.joins.enter()
-        if launch.newCgroupNamespace {
-            try checked("create the cgroup namespace", sys_unshare(Int32(bitPattern: K_CLONE_NEWCGROUP)))
-        }
+        let usesUser = launch.entrance.usesUser
+        if launch.newCgroupNamespace || launch.isFurtherProcess || usesUser || isScope { try joinCgroups() }
         var performer = Performer(
             cgroups: launch.cgroups,
             cgroupNamespace: launch.newCgroupNamespace || launch.joins.hasCgroupNamespace,
             prepared: launch.prepared)
+        performer.existingPid = launch.joins.existingPid
+        let operations = launch.operations
+        try enterNamespaces { () throws(Failure) in
+            if usesUser { performer.openSources(of: operations) }
+        }
+        if launch.entrance.joinsMounts {
+            // The last moment at which cgroupfs is where the host has it.
+            try joinCgroups()
+            try launch.joins.enterMounts()
+        }
         for operation in launch.operations {
             // The last moment at which cgroupfs is where the host has it. What the mounts took is not the
             // container's.
@@ -86,11 +95,13 @@ struct Child {
     private func handOver(_ terminal: consuming Terminal?) throws(Failure) {
         let initImage = try InitFile.make()
         var orders = launch.orders
+        if groupsDenied { orders.flags &= ~UInt32(ORDERS_SETGROUPS.rawValue) }
+        if launch.entrance.isBornLater { orders.flags |= UInt32(ORDERS_BORN.rawValue) }
         orders.executable = try ExecutableLookup(process: launch.process, named: launch.executable).find()
         orders.environment = try Environment.complete(launch.process)
         if let hooks = launch.hooks, !hooks.spec.startContainer.isEmpty {
             orders.hooks = hooks.spec.startContainer
-            orders.hookState = hooks.state(.startContainer, pid: Int32(sys_getpid()))
+            orders.hookState = hooks.stateAroundPid(.startContainer)
         }
         // mrun-init finds its orders at a fixed number; everything else goes out of the way, above it.
         orders.startSocket = try inherited(launch.startSocketNumber)

@@ -21,6 +21,8 @@ internal import Kernel
 ///     createContainer
 ///     hooked           ->
 ///
+/// Where a user namespace and existing namespaces come together, `entered` and `mapped` go to and fro after `proceed`.
+///
 /// Else one word only: on a machine whose cores sleep in between, each costs a wake-up. Either side's end of the stream
 /// means that the other one has died: the child then exits, the parent cleans up.
 enum Word: UInt8 {
@@ -28,6 +30,9 @@ enum Word: UInt8 {
     case failed = 70  // F
     case ready = 82  // R
     case hooked = 72  // H
+    /// The child is in its user namespace, which has no maps yet.
+    case entered = 69  // E
+    case mapped = 77  // M
 }
 
 /// One side of the conversation; the descriptor belongs to the `Launch`.
@@ -40,6 +45,23 @@ struct Conversation {
         let answer = sys_write(socket, &byte, 1)
         if answer == -Int(EPIPE) || answer == -Int(ECONNRESET) { return }
         try checked("tell \(word)", answer)
+    }
+
+    /// Tells that `pid`, a child of the other side, is in its user namespace.
+    func say(entered pid: Int32) throws(Failure) {
+        var message = [Word.entered.rawValue]
+        withUnsafeBytes(of: pid) { message += $0 }
+        try checked("tell entered", sys_write(socket, &message, message.count))
+    }
+
+    /// Waits for `entered`.
+    ///
+    /// - Returns: the pid that was told with it, 0 where there was none; `nil` at the end of the stream.
+    func hearEntered() throws(Failure) -> Int32? {
+        let message = try next()
+        guard message.first == Word.entered.rawValue else { return nil }
+        guard message.count == 5 else { return 0 }
+        return message[1...].withUnsafeBytes { $0.loadUnaligned(as: Int32.self) }
     }
 
     /// Tells a failure: its exit status, then the words.

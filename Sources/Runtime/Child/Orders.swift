@@ -1,4 +1,5 @@
 internal import CKernel
+internal import Glibc
 internal import Kernel
 internal import OCI
 
@@ -21,13 +22,15 @@ struct Orders {
     /// The caller's descriptors for the task, and where the first of them is.
     var preserved: (count: UInt32, first: Int32) = (0, -1)
     var hooks: [HookSpec] = []
-    var hookState = ""
+    /// What comes before mrun-init's pid, and after it.
+    var hookState = ("", "")
 
     /// The orders for a process of a container; with `stays`, mrun-init stays as the container's init.
     ///
     /// `origin` tells where the process is described; `filters` keeps compiled seccomp filters.
     init(
-        for spec: Spec, _ process: ProcessSpec, stays: Bool, newKeyring: Bool, origin: ProcessOrigin = .config,
+        for spec: Spec, _ process: ProcessSpec, stays: Bool, newKeyring: Bool,
+        origin: ProcessOrigin = .config,
         filters: SeccompCache? = nil
     ) throws(Failure) {
         user = process.user
@@ -42,7 +45,7 @@ struct Orders {
         attributes = try TaskAttributes(process, spec.linux, isFurther: origin != .config)
         var given = [ORDERS_SETGROUPS]
         if stays { given.append(ORDERS_STAY) }
-        if stays && spec.linux.namespace(.pid) == nil { given.append(ORDERS_SUBREAPER) }
+        if stays && !spec.linux.ownsPidNamespace { given.append(ORDERS_SUBREAPER) }
         if process.noNewPrivileges { given.append(ORDERS_NO_NEW_PRIVS) }
         if newKeyring { given.append(ORDERS_SESSION_KEYRING) }
         flags = given.reduce(0) { $0 | UInt32($1.rawValue) }
@@ -93,7 +96,8 @@ struct Orders {
         if !hooks.isEmpty {
             header.hook_count = UInt32(hooks.count)
             header.hooks_offset = UInt32(tail.append(hooks.map { $0.orders(&tail) }))
-            header.hook_state_offset = tail.append(hookState)
+            header.hook_state_offset = tail.append(hookState.0)
+            header.hook_rest_offset = tail.append(hookState.1)
         }
         header.size = UInt32(MemoryLayout<orders>.size + tail.bytes.count)
         return withUnsafeBytes(of: &header) { [UInt8]($0) } + tail.bytes
@@ -185,17 +189,23 @@ struct InitReport {
     static let death = Failure.refused(
         "the container's init died before the task could start (killed, or out of memory?)")
 
-    /// Reads frames until mrun-init says that it is held.
+    /// Reads frames until the end of the stream.
     ///
-    /// - Throws: the failure that it met, in words.
-    /// - Returns: false when it has died instead.
-    static func readHeld(from connection: Conversation, process: ProcessSpec) throws(Failure) -> Bool {
+    /// - Throws: the failure that mrun-init met, in words.
+    /// - Returns: whether mrun-init has said that it is held, else it has died; and its pid, where it has made one more
+    ///   process for that.
+    static func readHeld(
+        from connection: Conversation, process: ProcessSpec
+    ) throws(Failure) -> (isHeld: Bool, pid: Int32?) {
         var sender: Int32 = 0
+        var isHeld = false
+        var pid: Int32?
         while let report = try next(from: connection, &sender) {
             if report.error != 0 { throw failure(report, executable: "", process: process) }
-            if report.step == UInt32(ORDERS_STEP_HELD.rawValue) { return true }
+            if report.step == UInt32(ORDERS_STEP_HELD.rawValue) { isHeld = true }
+            if report.step == UInt32(ORDERS_STEP_ENTERED.rawValue) { pid = Int32(bitPattern: report.detail) }
         }
-        return false
+        return (isHeld, pid)
     }
 
     private static func next(
@@ -219,6 +229,13 @@ struct InitReport {
         if step == ORDERS_STEP_CWD {
             return Failure(
                 .kernel(call: "chdir to cwd (\"\(process.cwd)\") set in config.json", errno: errno))
+        }
+        // The kernel says EINVAL of an id that a user namespace does not map.
+        if errno == EINVAL && step == ORDERS_STEP_SETUID {
+            return .refused("cannot setuid to unmapped uid \(process.user.uid) in user namespace")
+        }
+        if errno == EINVAL && step == ORDERS_STEP_SETGID {
+            return .refused("cannot setgid to unmapped gid \(process.user.gid) in user namespace")
         }
         if step == ORDERS_STEP_RLIMIT, process.rlimits.indices.contains(Int(report.detail)) {
             let limit = process.rlimits[Int(report.detail)]

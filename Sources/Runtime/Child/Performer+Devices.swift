@@ -33,7 +33,8 @@ extension Performer {
         let source = try FileDescriptor.open(device.path, flags: O_PATH | O_NOFOLLOW)
         let status = try source.status()
         guard status.mode & UInt32(S_IFMT) == kind, status.deviceNumber == device.number else {
-            throw .refused("the host has another device there, and none can be made")
+            let number = "\(device.number.major):\(device.number.minor)"
+            throw .refused("none can be made here, and the host's at that path is not the device \(number)")
         }
         let tree = try DetachedMount(cloning: source, recursive: false)
         let place = try root.mountPoint(device.path, directory: false, links: .none)

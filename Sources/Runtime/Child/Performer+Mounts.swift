@@ -26,6 +26,7 @@ extension Performer {
     private func fileSystem(
         _ mount: FilesystemMount, _ parameters: [String]
     ) throws(Failure) -> DetachedMount {
+        if mount.type == "proc" && existingPid >= 0 { return try ForeignProc.mount(mount, of: existingPid) }
         do {
             return try DetachedMount(
                 type: mount.type, source: mount.source, parameters: parameters,
@@ -102,7 +103,7 @@ extension Performer {
         if let number = mount.prepared {
             if let tree = prepared.take(number) { return try place(tree, for: mount) }
         }
-        let source = try BindSource(of: mount)
+        let source = try source(of: mount)
         guard let tree = try source.tree(recursive: mount.recursive) else {
             return try makeLink(to: try source.target(), at: mount.target)
         }

@@ -22,10 +22,48 @@ struct Performer: ~Copyable {
     /// The container's terminal, once it is made.
     var terminal: Terminal?
 
+    /// An existing pid namespace that the container is in, or −1.
+    var existingPid: Int32 = -1
+    /// Places of the host that were opened while that was allowed, see `openSources`.
+    private var sources: [(key: String, raw: Int32, isCopiedLink: Bool)] = []
+
     init(cgroups: CgroupSet, cgroupNamespace: Bool, prepared: PreparedMounts) {
         self.cgroups = cgroups
         self.cgroupNamespace = cgroupNamespace
         self.prepared = prepared
+    }
+
+    /// Opens what the operations take from the host, as far as that is there: the container's root user may not go
+    /// where mrun may.
+    mutating func openSources(of operations: [Operation]) {
+        for operation in operations {
+            // What cannot be opened now fails later, with its name and its reason.
+            switch operation {
+            case .bindRoot(let path):
+                let answer = sys_openat(AT_FDCWD, path, O_PATH | O_CLOEXEC, 0)
+                if answer >= 0 { sources.append((path, Int32(answer), false)) }
+            case .bind(let mount) where mount.prepared == nil:
+                do throws(Failure) {
+                    let source = try BindSource(of: mount)
+                    let isCopiedLink = source.isCopiedLink
+                    sources.append((Performer.key(mount), source.take(), isCopiedLink))
+                } catch { continue }
+            default: continue
+            }
+        }
+    }
+
+    private static func key(_ mount: BindMount) -> String { "\(mount.source) on \(mount.target)" }
+
+    /// The source of a bind mount on the host.
+    mutating func source(of mount: BindMount) throws(Failure) -> BindSource {
+        if sources.isEmpty { return try BindSource(of: mount) }
+        let key = Performer.key(mount)
+        guard let index = sources.firstIndex(where: { $0.key == key }) else {
+            return try BindSource(of: mount)
+        }
+        let source = sources.remove(at: index)
+        return BindSource(adopting: source.raw, isCopiedLink: source.isCopiedLink)
     }
 
     /// Performs one step; the failure says which.
@@ -68,6 +106,7 @@ struct Performer: ~Copyable {
         case .readOnlyRoot: try makeRootReadOnly()
         case .sysctl(let name, let value): try TrustedProc().write(value, to: Performer.sysctlPath(name))
         case .pivot: try pivot()
+        case .enterRoot(let path): try MountTree.changeRoot(to: path)
         case .moveRoot:
             try inRoot { (root) throws(Failure) in try MountTree.moveToRoot(root.directory) }
         case .hooks: break  // the child's affair, and its parent's
@@ -84,7 +123,11 @@ struct Performer: ~Copyable {
     }
 
     private mutating func bindRoot(_ path: String) throws(Failure) {
-        let place = try FileDescriptor.open(path, flags: O_PATH | O_DIRECTORY)
+        let opened = sources.firstIndex { $0.key == path }.map { sources.remove(at: $0).raw }
+        let place =
+            if let opened { FileDescriptor(adopting: opened) } else {
+                try FileDescriptor.open(path, flags: O_PATH | O_DIRECTORY)
+            }
         let tree = try DetachedMount(cloning: place, recursive: true)
         // What the host mounts in this folder later is not the container's; and a shared root could not be pivoted into.
         try tree.propagate(K_MS_PRIVATE)

@@ -32,14 +32,14 @@ public struct CreateOptions: Sendable {
 extension Containers {
     /// Creates a container: everything up to the task itself, which waits for `start`.
     public func create(_ id: String, _ options: CreateOptions) throws(Failure) {
-        let creation = try Creation(id, options, store: store, startsAtOnce: false)
+        let creation = try Creation(id, options, self, startsAtOnce: false)
         tell(creation.notices)
         _ = try creation.carryOut(options, warn)
     }
 
     /// Creates a container and starts its task at once.
     func createAndStart(_ id: String, _ options: CreateOptions) throws(Failure) -> Started {
-        let creation = try Creation(id, options, store: store, startsAtOnce: true)
+        let creation = try Creation(id, options, self, startsAtOnce: true)
         tell(creation.notices)
         let started = try creation.carryOut(options, warn)
         if let hooks = started.hooks { try finishStart(id, hooks, of: started.identity) }
@@ -86,6 +86,8 @@ struct Bundle {
         }
         self.process = process
         rootfs = try Files.absolute(root.path.hasPrefix("/") ? root.path : path + "/" + root.path)
+        // In an existing mount namespace the path leads somewhere else.
+        if spec.linux.namespace(.mount)?.path != nil { return }
         guard let status = try FileStatus.of(rootfs) else {
             throw .refused("invalid rootfs: \"\(root.path)\": no such directory")
         }
@@ -100,18 +102,24 @@ struct Creation: ~Copyable {
     private let bundle: Bundle
     private let folder: ContainerFolder
     private var record: Record
-    private let manager: CgroupManager
+    private var manager: CgroupManager
+    private let rootless: Rootless
     private var hasCgroups = false
+    /// The container's process, where the child has made one more beside itself.
+    private var sibling: Int32?
     private let launch: Launch
     private let attachments: Attachments
 
     var notices: [String] {
         let ignored = bundle.spec.linux.resources.memory.hasKernelLimits
-        return (ignored ? [MemoryResources.kernelLimitsNote] : []) + (launch.orders.capabilities?.notices ?? [])
+        return (ignored ? [MemoryResources.kernelLimitsNote] : [])
+            + (launch.orders.capabilities?.notices ?? [])
     }
 
     /// Checks everything that can be checked, then takes the id and writes down what is about to be made.
-    init(_ id: String, _ options: CreateOptions, store: Store, startsAtOnce: Bool) throws(Failure) {
+    init(_ id: String, _ options: CreateOptions, _ containers: Containers, startsAtOnce: Bool) throws(Failure)
+    {
+        let store = containers.store
         if try store.has(id) { throw Store.taken(id) }
         let bundle = try Bundle(options.bundle, config: options.config)
         let spec = bundle.spec
@@ -128,7 +136,8 @@ struct Creation: ~Copyable {
         try MountLabel.check(spec.linux.mountLabel)
         let prepared = try PreparedMounts(for: plan)
         let orders = try Orders(
-            for: spec, process, stays: stays, newKeyring: options.newKeyring, filters: SeccompCache(store: store))
+            for: spec, process, stays: stays, newKeyring: options.newKeyring,
+            filters: SeccompCache(store: store))
         let joins = try NamespaceJoins(of: spec)
         let cgroups = try CgroupSet.plan(
             for: spec, id: id, driver: options.cgroupDriver, controllers: Creation.controllers(spec),
@@ -137,7 +146,7 @@ struct Creation: ~Copyable {
         let record = Record(
             id: id, bundle: bundle.path, rootfs: bundle.rootfs, bootID: try Record.currentBootID(),
             cgroups: cgroups, spec: spec, stayingInit: stays,
-            ownPidNamespace: spec.linux.namespace(.pid) != nil, owner: UInt32(sys_geteuid()))
+            ownPidNamespace: spec.linux.ownsPidNamespace, owner: UInt32(sys_geteuid()))
 
         let folder = try store.make(id)
         do {
@@ -161,6 +170,7 @@ struct Creation: ~Copyable {
         self.folder = folder
         self.record = record
         self.manager = manager
+        rootless = containers.rootless
     }
 
     /// A folder of the host as standard input, output or error would be a way out of the container's root.
@@ -197,7 +207,8 @@ struct Creation: ~Copyable {
     ) throws(Failure) -> Started {
         do {
             return Started(
-                handle: try make(options), identity: record.process, attachments: attachments, hooks: launch.hooks)
+                handle: try make(options), identity: record.process, attachments: attachments,
+                hooks: launch.hooks)
         } catch {
             // The child is dead by now: it died with its value on the way here.
             do throws(Failure) {
@@ -227,7 +238,7 @@ struct Creation: ~Copyable {
         let isScope = record.cgroups.scope != nil
         let isUnified = record.cgroups.version == .v2 && !isScope
         let cgroupsFirst =
-            isUnified
+            isUnified || launch.entrance.usesUser || rootless == .yes
             || !isScope && launch.operations.contains { if case .cgroups = $0 { true } else { false } }
         if cgroupsFirst { try makeCgroups() }
         let half: HalfMade
@@ -240,26 +251,94 @@ struct Creation: ~Copyable {
         record.process = try ProcessIdentity.of(pid: half.pid)
         if isScope { try makeScope(half.pid) } else if !cgroupsFirst { try makeCgroups() }
         if let score = bundle.process.oomScoreAdj {
-            try Files.write(String(score), to: "/proc/\(half.pid)/oom_score_adj")
+            try rootless.setOOMScore(score, of: half.pid)
         }
+        if launch.entrance.usesUser { try prepareUserNamespace(half.pid) }
+        if !launch.entrance.isStepwise { try moveDevices(half.pid) }
         if let hooks = launch.hooks { try run(hooks, half) }
+        if launch.entrance.isBornLater || launch.entrance.makesSibling {
+            return try letGoToBeBorn(half, options)
+        }
+        try noteCreated(half.pid, options)
+        _ = try letGo(half)
+        try attachments.send(pidfd: half.descriptor, kind: "standard")
+        return half.letGo()
+    }
+
+    private mutating func noteCreated(_ pid: Int32, _ options: CreateOptions) throws(Failure) {
         // Whoever reads this before all is made is kept waiting by the lock.
         record.phase = .created
         try folder.write(record)
-        if let file = options.pidFile { try PidFile.write(half.pid, to: file) }
-        return try letGo(half)
+        if let file = options.pidFile { try PidFile.write(pid, to: file) }
+    }
+
+    /// The same for a child that is not the container's first process, but makes it.
+    private mutating func letGoToBeBorn(
+        _ half: consuming HalfMade, _ options: CreateOptions
+    ) throws(Failure) -> ProcessHandle {
+        guard let pid = try letGo(half) else { throw try died() }
+        // It is our child, too, and nobody else has reaped it.
+        let born = HalfMade(
+            pid: pid, pidfd: Int32(try checked("pidfd_open", sys_pidfd_open(pid, 0))))
+        _ = consume half
+        record.process = try ProcessIdentity.of(pid: pid)
+        try noteCreated(pid, options)
+        try attachments.send(pidfd: born.descriptor, kind: "standard")
+        return born.letGo()
+    }
+
+    private func moveDevices(_ pid: Int32) throws(Failure) {
+        let devices = bundle.spec.linux.netDevices
+        if devices.isEmpty { return }
+        if try rootless.isOn {
+            throw Failure(
+                .document(at: "/linux/netDevices", "only root of the host moves network interfaces"))
+        }
+        if let existing = try launch.joins.existingNetwork() {
+            return try NetworkDevices.move(devices, to: existing)
+        }
+        try NetworkDevices.move(devices, to: try FileDescriptor.open("/proc/\(pid)/ns/net"))
+    }
+
+    private func prepareUserNamespace(_ pid: Int32) throws(Failure) {
+        let maps = UserNamespaceMaps(bundle.spec.linux, of: pid)
+        try maps.raiseLimits(bundle.process.rlimits)
+        if launch.entrance.isStepwise { return }
+        try maps.write()
+        try maps.giveStandardPipes(to: bundle.process.user)
+    }
+
+    /// Lets the child go on, and answers it where it enters its user namespace by itself.
+    private mutating func proceed(_ pid: Int32) throws(Failure) {
+        let child = Conversation(socket: launch.parentEnd.raw)
+        try child.say(.proceed)
+        if launch.entrance.isStepwise { sibling = try answerEntered(child, pid) }
+    }
+
+    /// Answers a child that has gone into its user namespace by itself.
+    ///
+    /// - Returns: the pid of its sibling, where it has made one.
+    private func answerEntered(_ child: Conversation, _ pid: Int32) throws(Failure) -> Int32? {
+        guard let sibling = try child.hearEntered() else { throw try died() }
+        let maps = UserNamespaceMaps(bundle.spec.linux, of: sibling > 0 ? sibling : pid)
+        if launch.entrance.makesUser { try maps.write() } else { try maps.check() }
+        try maps.giveStandardPipes(to: bundle.process.user)
+        try moveDevices(sibling > 0 ? sibling : pid)
+        try child.say(.mapped)
+        return sibling > 0 ? sibling : nil
     }
 
     /// The hooks of `create`, which may take long: before them, all that `delete` needs is written down.
-    private func run(_ hooks: ContainerHooks, _ half: borrowing HalfMade) throws(Failure) {
+    private mutating func run(_ hooks: ContainerHooks, _ half: borrowing HalfMade) throws(Failure) {
         try writeNotes()
         try folder.write(record)
         guard hooks.spec.areInCreate else { return }
         let child = Conversation(socket: launch.parentEnd.raw)
-        try child.say(.proceed)
+        try proceed(half.pid)
         guard try child.hear() == .ready else { throw try died() }
-        try hooks.run(.prestart, pid: half.pid)
-        try hooks.run(.createRuntime, pid: half.pid)
+        let pid = sibling ?? half.pid
+        try hooks.run(.prestart, pid: pid)
+        try hooks.run(.createRuntime, pid: pid)
         try child.say(.hooked)
         guard try child.hear() == .hooked else { throw try died() }
     }
@@ -270,8 +349,15 @@ struct Creation: ~Copyable {
     }
 
     private mutating func makeCgroups() throws(Failure) {
-        try manager.create(resources: bundle.spec.linux.resources.without(record.cgroups))
-        hasCgroups = true
+        do {
+            try manager.create(resources: bundle.spec.linux.resources.without(record.cgroups))
+            hasCgroups = true
+        } catch {
+            let none = try rootless.withoutCgroups(record.cgroups, bundle.spec, after: error)
+            record.cgroups = none
+            manager = CgroupManager(none)
+            launch.cgroups = none
+        }
     }
 
     private mutating func makeScope(_ pid: Int32) throws(Failure) {
@@ -282,28 +368,32 @@ struct Creation: ~Copyable {
     }
 
     /// The parent's side of the conversation, see `Word`.
-    private func letGo(_ half: consuming HalfMade) throws(Failure) -> ProcessHandle {
+    ///
+    /// - Returns: the pid of the container's first process, where the child has made one.
+    private mutating func letGo(_ half: borrowing HalfMade) throws(Failure) -> Int32? {
         let child = Conversation(socket: launch.parentEnd.raw)
-        if launch.hooks?.spec.areInCreate != true { try child.say(.proceed) }
+        if launch.hooks?.spec.areInCreate != true { try proceed(half.pid) }
         // Nobody needs these before the container is there, and the child is still busy.
         if launch.hooks == nil { try writeNotes() }
+        let born: Int32?
         if launch.startsAtOnce {
             let name = launch.executable ?? bundle.process.args[0]
             let process = bundle.process
             let (spec, record) = (bundle.spec, record)
             let listener = { () throws(Failure) in try SeccompListener(spec, record, .creating) }
             do {
-                try InitReport.read(from: child, hooks: launch.hooks, listener: listener) { () throws(Failure) in
-                    (name, process)
+                born = try InitReport.read(from: child, hooks: launch.hooks, listener: listener) {
+                    () throws(Failure) in (name, process)
                 }
             } catch {
                 throw try InitReport.explained(error, manager, InitReport.outOfMemory)
             }
         } else {
-            guard try InitReport.readHeld(from: child, process: bundle.process) else { throw try died() }
+            let held = try InitReport.readHeld(from: child, process: bundle.process)
+            guard held.isHeld else { throw try died() }
+            born = held.pid
         }
-        try attachments.send(pidfd: half.descriptor, kind: "standard")
-        return half.letGo()
+        return born ?? sibling
     }
 
     private func died() throws(Failure) -> Failure {

@@ -47,7 +47,7 @@ extension Containers {
 
     /// Ends everything of a container that is not in its folder: processes, cgroups, the unit that they are of.
     ///
-    /// - Parameter isThisBoot: after another one no unit is left.
+    /// `isThisBoot`: after another one no unit is left.
     static func endAll(
         _ process: ProcessIdentity?, _ manager: CgroupManager, isThisBoot: Bool = true
     ) throws(Failure) {

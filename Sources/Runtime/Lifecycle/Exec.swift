@@ -22,8 +22,9 @@ public struct ExecOptions: Sendable {
     public var additionalGroups: [UInt32] = []
     /// Capabilities beside those of the config, like `CAP_KILL`.
     public var capabilities: [String] = []
-    /// The AppArmor profile and the SELinux label.
+    /// The AppArmor profile.
     public var apparmorProfile: String?
+    /// The SELinux label.
     public var selinuxLabel: String?
     /// Cgroups below the container's own: `PATH`, or `CONTROLLER[,CONTROLLER]:PATH`.
     public var cgroups: [String] = []
@@ -81,15 +82,20 @@ extension Containers {
         }
         let spec = try folder.configReader().read()
         let process = try ExecProcess(options, in: spec)
+        if let problem = spec.unmapped(process.spec.user).first { throw problem }
         let attachments = try Attachments(options.attachments, for: process.spec)
         let orders = try process.orders(in: spec, filters: SeccompCache(store: store))
         tell(orders.capabilities?.notices ?? [])
         let launch = try Launch(
-            id: id, entering: try NamespaceJoins(of: initProcess, pid: identity.pid), process: process.spec,
-            cgroups: try snapshot.record.cgroups.below(options.cgroups), orders: orders)
+            id: id, entering: try NamespaceJoins(of: initProcess, pid: identity.pid, spec.linux),
+            process: process.spec, cgroups: try snapshot.record.cgroups.below(options.cgroups), orders: orders
+        )
         launch.attachments = attachments
-        let handle = try launch.execute(options, besides: options.cgroups.isEmpty ? identity.pid : nil) {
-            () throws(Failure) in
+        if launch.entrance.usesUser {
+            try UserNamespaceMaps(spec.linux, of: identity.pid).giveStandardPipes(to: process.spec.user)
+        }
+        let beside = options.cgroups.isEmpty ? identity.pid : nil
+        let handle = try launch.execute(options, besides: beside, rootless) { () throws(Failure) in
             try SeccompListener(spec, snapshot.record, snapshot.status)
         }
         return Started(handle: handle, identity: nil, attachments: attachments, hooks: nil)
@@ -101,12 +107,16 @@ extension Launch {
     ///
     /// On v2 it is born in them; where they only hold others, in the cgroup of the container's init, if that is given.
     fileprivate func execute(
-        _ options: ExecOptions, besides initPID: Int32?, listener: () throws(Failure) -> SeccompListener
+        _ options: ExecOptions, besides initPID: Int32?, _ rootless: Rootless,
+        listener: () throws(Failure) -> SeccompListener
     ) throws(Failure) -> ProcessHandle {
         let half = try spawnWithAffinity(besides: initPID)
         closeChildEnd()
         if let score = process.oomScoreAdj {
-            try Files.write(String(score), to: "/proc/\(half.pid)/oom_score_adj")
+            try rootless.setOOMScore(score, of: half.pid)
+        }
+        if entrance.usesUser {
+            try UserNamespaceMaps(LinuxSpec(), of: half.pid).raiseLimits(process.rlimits)
         }
         let child = Conversation(socket: parentEnd.raw)
         try child.say(.proceed)
@@ -119,13 +129,23 @@ extension Launch {
             throw try InitReport.explained(
                 error, CgroupManager(cgroups), "\(error.message) (possibly OOM-killed)")
         }
-        guard let pid else { throw .refused("the container's init did not tell the new process' pid") }
-        // Our child too, and not reaped by anybody else: its pid means it.
-        let handle = ProcessHandle(
-            adopting: FileDescriptor(adopting: Int32(try checked("pidfd_open", sys_pidfd_open(pid, 0)))))
+        let handle: ProcessHandle
+        let number: Int32
+        if let pid {
+            // Our child too, and not reaped by anybody else: its pid means it.
+            let opened = Int32(try checked("pidfd_open", sys_pidfd_open(pid, 0)))
+            handle = ProcessHandle(adopting: FileDescriptor(adopting: opened))
+            number = pid
+        } else {
+            guard !entersPidNamespace else {
+                throw .refused("the container's init did not tell the new process' pid")
+            }
+            number = half.pid
+            handle = half.letGo()
+        }
         do throws(Failure) {
             try attachments?.send(pidfd: handle.descriptor.raw, kind: "setns")
-            if let file = options.pidFile { try PidFile.write(pid, to: file) }
+            if let file = options.pidFile { try PidFile.write(number, to: file) }
         } catch {
             // Nobody would know of it.
             try handle.signal(SIGKILL)

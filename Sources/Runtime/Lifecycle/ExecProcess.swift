@@ -36,7 +36,7 @@ struct ExecProcess {
         }
     }
 
-    func orders(in config: Spec, filters: SeccompCache) throws(Failure) -> Orders {
+    func orders(in config: Spec, filters: SeccompCache? = nil) throws(Failure) -> Orders {
         do {
             return try Orders(
                 for: config, spec, stays: false, newKeyring: true, origin: origin, filters: filters)

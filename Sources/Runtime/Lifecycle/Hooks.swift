@@ -48,15 +48,26 @@ struct ContainerHooks: Sendable {
     ///
     /// `pid` is that of the container's init where the hook is; `nil` when it has ended.
     func state(_ kind: HookKind, pid: Int32?) -> String {
-        let state: JSON = .object([
-            "ociVersion": .string(Spec.version),
-            "id": .string(id),
-            "status": .string(kind.status.rawValue),
-            "pid": pid.map { .integer(Int64($0)) },
+        let (before, after) = parts(kind)
+        guard let pid else { return before + "," + after }
+        return before + ",\"pid\":\(pid)," + after
+    }
+
+    /// The same for those who do not know the pid yet: what comes before it, and after it.
+    func stateAroundPid(_ kind: HookKind) -> (String, String) {
+        let (before, after) = parts(kind)
+        return (before + ",\"pid\":", "," + after)
+    }
+
+    private func parts(_ kind: HookKind) -> (String, String) {
+        let begin: JSON = .object([
+            "ociVersion": .string(Spec.version), "id": .string(id), "status": .string(kind.status.rawValue),
+        ])
+        let end: JSON = .object([
             "bundle": .string(bundle),
             "annotations": annotations.isEmpty ? nil : Annotation.json(annotations),
         ])
-        return state.text()
+        return (String(begin.text().dropLast()), String(end.text().dropFirst()))
     }
 
     /// Runs all hooks of a kind, one after the other; the first failure ends it.

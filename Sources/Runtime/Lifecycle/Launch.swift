@@ -14,9 +14,9 @@ final class Launch {
     /// The value of the annotation `org.mrun.executable`.
     let executable: String?
     let operations: [Operation]
-    let cgroups: CgroupSet
-    /// Kinds of new namespaces, as bits of clone3.
-    let newNamespaces: UInt64
+    /// Not changed any more once the child exists.
+    var cgroups: CgroupSet
+    let entrance: Entrance
     /// Whether the child makes a cgroup namespace once it is in its cgroups.
     let newCgroupNamespace: Bool
     /// Whether the container exists already (`exec`).
@@ -49,7 +49,7 @@ final class Launch {
         executable = spec.annotation(Meaning.executable)
         operations = plan.ordered
         self.cgroups = cgroups
-        newNamespaces = Launch.newNamespaces(of: spec)
+        entrance = Entrance(of: spec.linux)
         newCgroupNamespace = spec.linux.namespaces.contains { $0.kind == .cgroup && $0.path == nil }
         isFurtherProcess = false
         self.joins = joins
@@ -74,7 +74,7 @@ final class Launch {
         executable = nil
         operations = []
         self.cgroups = cgroups
-        newNamespaces = 0
+        entrance = Entrance(entering: joins)
         newCgroupNamespace = false
         isFurtherProcess = true
         self.joins = joins
@@ -90,14 +90,8 @@ final class Launch {
         parentEnd = FileDescriptor(adopting: pair.1)
     }
 
-    private static func newNamespaces(of spec: Spec) -> UInt64 {
-        spec.linux.namespaces.reduce(0) { bits, namespace in
-            // A cgroup namespace shows the cgroup in which it was made: it must wait until the child is in
-            // it.
-            guard namespace.path == nil, namespace.kind != .cgroup else { return bits }
-            return bits | NamespaceJoins.bit(namespace.kind)
-        }
-    }
+    /// Whether the container's process is another one than the child, born in a pid namespace.
+    var entersPidNamespace: Bool { entrance.isBornLater || joins.pidNamespaceToEnter >= 0 }
 
     /// From now on only the child holds its end: its death ends the stream.
     func closeChildEnd() {
@@ -110,91 +104,6 @@ final class Launch {
         switch startSocket {
         case .some: false
         case .none: true
-        }
-    }
-}
-
-/// Existing namespaces to enter: all are opened before the first is entered, since entering one may hide the
-/// others.
-struct NamespaceJoins: ~Copyable {
-    private var opened: [(kind: NamespaceKind, raw: Int32)] = []
-    /// A process whose namespaces are entered, all at once, but for its pid namespace.
-    private var model: Int32?
-
-    /// The pid namespace that is left for mrun-init to enter.
-    private var pidNamespace: Int32?
-
-    /// The namespaces of a running process; its user namespace is mrun's own.
-    init(of process: consuming ProcessHandle, pid: Int32) throws(Failure) {
-        let namespace = try FileDescriptor.open("/proc/\(pid)/ns/pid")
-        // Alive after it was opened, so the pid has meant this process all the while.
-        guard try !process.waitForEnd(milliseconds: 0) else {
-            throw .refused("cannot exec in a stopped container")
-        }
-        pidNamespace = namespace.release()
-        model = process.take().release()
-    }
-
-    /// Opens the namespaces that `spec` names by path, and checks that each is what it is said to be.
-    init(of spec: Spec) throws(Failure) {
-        for (index, namespace) in spec.linux.namespaces.enumerated() {
-            guard let path = namespace.path else { continue }
-            let pointer = "/linux/namespaces/\(index)/path"
-            try attempting(pointer) { () throws(Failure) in
-                // Without O_NONBLOCK a FIFO would hold us.
-                let file = try FileDescriptor.open(path, flags: O_RDONLY | O_NONBLOCK)
-                guard try checked("statfs", sys_filesystem_magic(file.raw)) == Int(K_NSFS_MAGIC) else {
-                    throw .refused("\"\(path)\" is no namespace")
-                }
-                let kind = try checked(
-                    "ask the kind of \"\(path)\"", sys_ioctl(file.raw, UInt(K_NS_GET_NSTYPE), nil))
-                guard UInt64(kind) == NamespaceJoins.bit(namespace.kind) else {
-                    throw .refused("\"\(path)\" is no \(namespace.kind.rawValue) namespace")
-                }
-                opened.append((namespace.kind, file.release()))
-            }
-        }
-    }
-
-    deinit {
-        for entry in opened { _ = sys_close(entry.raw) }
-        if let model { _ = sys_close(model) }
-        if let pidNamespace { _ = sys_close(pidNamespace) }
-    }
-
-    /// The pid namespace that is left for mrun-init to enter, or −1.
-    ///
-    /// A process of mrun in there would show its image, and through its root the host, to whoever may trace it
-    /// (CVE-2019-5736): only mrun-init, with the container's root and reduced privileges, is ever seen inside.
-    var pidNamespaceToEnter: Int32 { pidNamespace ?? -1 }
-
-    /// Whether a cgroup namespace is among them: file systems of cgroups then begin at its root.
-    var hasCgroupNamespace: Bool { opened.contains { $0.kind == .cgroup } }
-
-    /// Enters them all; the mount namespace last, since it changes what paths mean.
-    borrowing func enter() throws(Failure) {
-        if let model {
-            let kinds = K_CLONE_NEWNS | K_CLONE_NEWNET | K_CLONE_NEWIPC | K_CLONE_NEWUTS | K_CLONE_NEWCGROUP
-            try checked("enter the container's namespaces", sys_setns(model, Int32(kinds)))
-        }
-        for entry in opened {
-            try checked(
-                "enter the \(entry.kind.rawValue) namespace",
-                sys_setns(entry.raw, Int32(truncatingIfNeeded: NamespaceJoins.bit(entry.kind))))
-        }
-    }
-
-    /// The bit of clone3 and setns for a kind.
-    static func bit(_ kind: NamespaceKind) -> UInt64 {
-        switch kind {
-        case .pid: UInt64(K_CLONE_NEWPID)
-        case .network: UInt64(K_CLONE_NEWNET)
-        case .mount: UInt64(K_CLONE_NEWNS)
-        case .ipc: UInt64(K_CLONE_NEWIPC)
-        case .uts: UInt64(K_CLONE_NEWUTS)
-        case .user: UInt64(K_CLONE_NEWUSER)
-        case .cgroup: UInt64(K_CLONE_NEWCGROUP)
-        case .time: UInt64(K_CLONE_NEWTIME)
         }
     }
 }
@@ -232,7 +141,15 @@ extension Launch {
     func spawn(intoCgroup cgroup: Int32) throws(Failure) -> HalfMade {
         var pidfd: Int32 = -1
         let context = Unmanaged.passUnretained(self).toOpaque()
-        let answer = sys_spawn(newNamespaces, cgroup, &pidfd, childEntry, context)
+        // An ordinary user may write nothing into the procfs files of a child that is not dumpable. It stops being so
+        // before it goes where others are.
+        let isOrdinary = sys_geteuid() != 0
+        if isOrdinary { try checked("PR_SET_DUMPABLE", sys_prctl(Int32(K_PR_SET_DUMPABLE), 1)) }
+        let answer = sys_spawn(entrance.born, cgroup, &pidfd, childEntry, context)
+        if isOrdinary { try checked("PR_SET_DUMPABLE", sys_prctl(Int32(K_PR_SET_DUMPABLE), 0)) }
+        if answer == -Int(EPERM) && isOrdinary && !entrance.usesUser {
+            throw .refused("only root makes a container without a user namespace (linux.namespaces)")
+        }
         let pid = try checked("create the namespaces", answer)
         return HalfMade(pid: Int32(pid), pidfd: pidfd)
     }

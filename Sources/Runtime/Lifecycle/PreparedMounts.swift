@@ -72,6 +72,15 @@ struct BindSource: ~Copyable {
         place = opened
     }
 
+    /// One that was opened before.
+    init(adopting raw: Int32, isCopiedLink: Bool) {
+        place = FileDescriptor(adopting: raw)
+        self.isCopiedLink = isCopiedLink
+    }
+
+    /// Gives its descriptor away.
+    consuming func take() -> Int32 { place.release() }
+
     /// A copy of the tree there; `nil` for a link that is made again.
     borrowing func tree(recursive: Bool) throws(Failure) -> DetachedMount? {
         if isCopiedLink { return nil }

@@ -62,9 +62,19 @@ struct SignalForwarder: ~Copyable {
 
     /// The signals that have come.
     borrowing func take() throws(Failure) -> [Int32] {
-        // struct signalfd_siginfo: 128 bytes, the signal's number first.
+        // struct signalfd_siginfo: 128 bytes, the signal's number first, its sender as the fourth number.
         let batch = try signals.readSome(128 * 16)
-        return stride(from: 0, to: batch.count, by: 128).map { Int32(batch[$0]) }
+        var taken: [Int32] = []
+        for at in stride(from: 0, to: batch.count, by: 128) {
+            let signal = Int32(batch[at])
+            // A reader who is gone is our own affair: the task must not take it for its own.
+            if signal == SIGPIPE {
+                let sender = (12..<16).reversed().reduce(0) { $0 << 8 | Int(batch[at + $1]) }
+                if sender == sys_getpid() { continue }
+            }
+            taken.append(signal)
+        }
+        return taken
     }
 
     /// Passes on what has come.

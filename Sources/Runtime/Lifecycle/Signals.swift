@@ -29,7 +29,8 @@ extension Containers {
 
     /// The locked part of `start`.
     private func release(
-        _ id: String, _ notify: NotifyProxy?, _ hooks: inout ContainerHooks?, _ process: inout ProcessIdentity?
+        _ id: String, _ notify: NotifyProxy?, _ hooks: inout ContainerHooks?,
+        _ process: inout ProcessIdentity?
     ) throws(Failure) {
         let folder = try existingLocked(id)
         let snapshot = try snapshot(of: folder)
@@ -68,7 +69,8 @@ extension Containers {
         // Signals that mrun-init cannot pass on, and a SIGKILL that no pid namespace would spread.
         let hasCgroups = !record.cgroups.isEmpty
         let isStop = signal == SIGSTOP || signal == SIGCONT
-        if hasCgroups && (all || signal == SIGKILL && !record.ownPidNamespace || isStop && record.stayingInit) {
+        if hasCgroups && (all || signal == SIGKILL && !record.ownPidNamespace || isStop && record.stayingInit)
+        {
             try manager.signalAll(signal)
         } else {
             guard let handle = try process.open(), try handle.signal(signal) else {
@@ -89,7 +91,7 @@ extension Containers {
             throw .refused("container not running\(why)")
         }
         guard !snapshot.record.cgroups.isEmpty else {
-            throw .refused("cannot pause: the container was created without cgroups (--cgroup-manager disabled)")
+            throw .refused("unable to freeze: the container has no cgroups")
         }
         try CgroupManager(snapshot.record.cgroups).freeze()
     }
@@ -106,11 +108,7 @@ extension Containers {
     public func processes(of id: String) throws(Failure) -> [Int32] {
         let folder = try existing(id)
         guard let record = try folder.record() else { return [] }
-        if record.cgroups.isEmpty {
-            // Without cgroups only the init is known for certain.
-            guard let process = record.process, try process.isAlive() else { return [] }
-            return [process.pid]
-        }
+        if record.cgroups.isEmpty { return try processesWithoutCgroups(of: record) }
         return try CgroupManager(record.cgroups).processes()
     }
 }

@@ -12,11 +12,11 @@ extension Containers {
             throw .refused("container with id \(id) is not running")
         }
         let manager = CgroupManager(snapshot.record.cgroups)
-        return try completed(try manager.statistics(), manager)
+        return try completed(try manager.statistics(), id)
     }
 
     /// What no cgroup of the container counts is added up over its processes, as Mesos' posix isolators do.
-    private func completed(_ counted: JSON, _ manager: CgroupManager) throws(Failure) -> JSON {
+    private func completed(_ counted: JSON, _ id: String) throws(Failure) -> JSON {
         guard case .object(let members) = counted else { return counted }
         let sections = ["cpu", "memory", "pids"]
         let missing = sections.filter { name in
@@ -24,7 +24,7 @@ extension Containers {
             return section == .object([])
         }
         if missing.isEmpty { return counted }
-        let posix = try PosixStatistics(pids: try manager.processes()).json
+        let posix = try PosixStatistics(pids: try processes(of: id)).json
         return .object(
             missing.compactMap { name in posix[name].map { JSON.Member(name, $0) } }
                 + members.filter { !missing.contains($0.name) })

@@ -9,7 +9,7 @@ extension Containers {
     /// What the document does not give stays as it is. When one limit cannot be changed, none is: those that were are
     /// put back. The container's copy of its config is rewritten, so that the next `update` begins from these limits.
     ///
-    /// - Parameter resources: an object like `linux.resources` of a config.
+    /// `resources`: an object like `linux.resources` of a config.
     public func update(_ id: String, resources: JSON) throws(Failure) {
         let given = try ResourceSpec.document(resources)
         let folder = try existingLocked(id)
@@ -23,7 +23,7 @@ extension Containers {
         let changed = merged.touched(by: given)
         if snapshot.record.cgroups.version == .v2 { try merged.dropOverridden(by: changed) }
         try CgroupManager(snapshot.record.cgroups).update(
-            resources: changed, devicesBefore: before.devices)
+            resources: changed, before: before.touched(by: given))
         let linux = (config["linux"] ?? .object([])).replacing("resources", by: merged.json)
         try folder.write(ContainerFolder.Name.config, config.replacing("linux", by: linux).text())
     }

@@ -8,7 +8,14 @@ struct Store: Sendable {
     let root: String
 
     /// A store at `root`; the folder is made when the first container is.
-    init(root: String) { self.root = root }
+    ///
+    /// The sticky bit keeps it from those who tidy up where it lies.
+    init(root: String, isSticky: Bool = false) {
+        self.root = root
+        self.isSticky = isSticky
+    }
+
+    private let isSticky: Bool
 
     /// Makes the folder of a new container.
     ///
@@ -88,7 +95,7 @@ struct Store: Sendable {
         var path = ""
         for step in Path.steps(root) {
             path += "/" + step
-            let answer = sys_mkdirat(AT_FDCWD, path, path == root ? 0o700 : 0o755)
+            let answer = sys_mkdirat(AT_FDCWD, path, path == root ? (isSticky ? 0o1700 : 0o700) : 0o755)
             if answer == -Int(EEXIST) { continue }
             try checked("mkdir \"\(path)\"", answer)
         }
@@ -124,6 +131,8 @@ struct ContainerFolder: ~Copyable {
         static let cgroups = "cgroups"
         /// The folder with the socket on which the task tells that it is ready.
         static let notify = "notify"
+        /// Where criu tells the pid of what it has restored; gone when that is in the record.
+        static let restoredPid = "criu.pid"
     }
 
     /// How long a command waits for another one on the same container.
@@ -194,7 +203,10 @@ struct ContainerFolder: ~Copyable {
 
     /// Whether mrun makes files of this name, temporary ones (`.NAME.PID`) included.
     private static func isOurs(_ name: String) -> Bool {
-        let own = [Name.record, Name.config, Name.startSocket, Name.exit, Name.cgroups, Name.notify]
+        let own = [
+            Name.record, Name.config, Name.startSocket, Name.exit, Name.cgroups, Name.notify,
+            Name.restoredPid,
+        ]
         return own.contains { name == $0 || name.hasPrefix(".\($0).") }
     }
 }

@@ -5,7 +5,10 @@ internal import Runtime
 extension Invocation {
     /// The containers of the state root that was asked for.
     var containers: Containers {
-        var containers = Containers(root: settings.root) { [log] in log.write(.warning, $0) }
+        var containers = Containers(
+            root: settings.root, isRuntimeFolder: settings.isRuntimeFolder,
+            rootless: Rootless(rawValue: settings.rootless) ?? .auto
+        ) { [log] in log.write(.warning, $0) }
         // Engines read the log as one object, the error: notices are for --debug.
         containers.onNotice = { [log] notice in log.debug(notice) }
         return containers

@@ -22,7 +22,8 @@ extension Invocation {
         guard answer == 0 else {
             var text = [CChar](repeating: 0, count: 256)
             let length = regerror(answer, &expression, &text, text.count)
-            let words = String(decoding: text.prefix(max(1, length) - 1).map(UInt8.init(bitPattern:)), as: UTF8.self)
+            let words = String(
+                decoding: text.prefix(max(1, length) - 1).map(UInt8.init(bitPattern:)), as: UTF8.self)
             throw .refused("invalid regular expression \"\(pattern)\": \(words)")
         }
         defer { regfree(&expression) }

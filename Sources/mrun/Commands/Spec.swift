@@ -11,7 +11,10 @@ enum SpecCommand {
         let path = folder + "/config.json"
         if try FileStatus.of(path) != nil { throw .refused("File config.json exists. Remove it first") }
         let file = try FileDescriptor.open(path, flags: O_WRONLY | O_CREAT | O_EXCL, mode: 0o666)
-        try file.write(Spec.example.json.text(indent: 4) + "\n")
+        let spec =
+            invocation.arguments.flag("rootless")
+            ? Spec.rootlessExample(uid: geteuid(), gid: getegid()) : Spec.example
+        try file.write(spec.json.text(indent: 4) + "\n")
         return 0
     }
 }

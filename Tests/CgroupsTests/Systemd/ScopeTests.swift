@@ -112,6 +112,8 @@ struct `Limits as properties of a unit` {
                 "CPUWeight=100", "AllowedCPUs=[3, 4]", "AllowedMemoryNodes=[1]",
             ])
         #expect(try limits("{}") == [])
+        #expect(try limits(#"{"blockIO": {"weight": 500}}"#) == ["IOWeight=4950"])
+        #expect(try limits(#"{"blockIO": {"weight": 500}}"#, .v1) == ["BlockIOWeight=500"])
         #expect(try limits(#"{"pids": {"limit": 0}}"#) == ["TasksMax=1"])
     }
 
