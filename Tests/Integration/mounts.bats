@@ -349,12 +349,18 @@ reaches() {
     in_private_mounts || return 0
     # All of the host is shared, as systemd has it.
     mount --make-rshared /
+    own_rootfs shared
+    mkdir "$rootfs/late"
     local before word
     before=$(sed 's/^[0-9]* [0-9]* //' /proc/self/mountinfo | sort)
     for word in rshared shared rslave slave private unbindable runbindable; do
         start_script 'mount -t tmpfs tmpfs /tmp && umount /dev/shm && echo mounted; sleep 1000' '.process.capabilities |=
-            map_values(. + ["CAP_SYS_ADMIN"]) | .linux.rootfsPropagation = "'$word'"'
+            map_values(. + ["CAP_SYS_ADMIN"]) | .linux.rootfsPropagation = "'$word'" | .root = {path: "'"$rootfs"'"}'
         wait_until 5 output_has "$bundle" mounted
+        # Nor does it get what the host mounts in its folder.
+        mount -t tmpfs tmpfs "$rootfs/late"
+        run ! grep -q ' /late ' "/proc/$(pid_of "$id")/mountinfo"
+        umount "$rootfs/late"
         [ "$(sed 's/^[0-9]* [0-9]* //' /proc/self/mountinfo | sort)" = "$before" ]
         mrun delete --force "$id"
         [ "$(sed 's/^[0-9]* [0-9]* //' /proc/self/mountinfo | sort)" = "$before" ]
