@@ -49,7 +49,7 @@ path_of() { echo "(.linux.namespaces[] | select(.type == \"$1\")) |= . + {path: 
     chmod 600 "$BATS_TEST_TMPDIR/folder/file"
     new_id
     own_rootfs "$id"
-    mkdir "$rootfs/mnt"
+    mkdir -p "$rootfs/mnt"
     make_bundle "$id" "$mapped | .process.args = [\"sh\", \"-c\", \"touch /mnt/new; echo x >/mnt/file; cat /mnt/file; chown 0 /mnt/file; touch /new; stat -c %u /mnt/file\"] |
         .root = {path: \$rootfs} | .mounts += [{destination: \"/mnt\", type: \"bind\", source: \$folder, options: [\"bind\"]}]" \
         --arg folder "$BATS_TEST_TMPDIR/folder" --arg rootfs "$rootfs"
@@ -66,7 +66,7 @@ path_of() { echo "(.linux.namespaces[] | select(.type == \"$1\")) |= . + {path: 
 @test "a root and a source of a mount that only the host's root may reach are found all the same" {
     local closed=$BATS_TEST_TMPDIR/closed
     mkdir -m 700 "$closed" && mkdir -m 755 "$closed/data" && echo found >"$closed/data/file" && cp -a "$ROOTFS" "$closed/rootfs"
-    mkdir "$closed/rootfs/mnt"
+    mkdir -p "$closed/rootfs/mnt"
     new_id
     make_bundle "$id" "$mapped | .root.path = \$closed + \"/rootfs\" | .process.args = [\"cat\", \"/mnt/file\"] |
         .mounts += [{destination: \"/mnt\", type: \"bind\", source: (\$closed + \"/data\"), options: [\"bind\"]}]" --arg closed "$closed"
