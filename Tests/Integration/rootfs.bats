@@ -568,8 +568,12 @@ watcher() {
             case $exe in /bin/busybox | "") continue ;; esac
             echo "exe $exe"
             for f in $p/fd/*; do echo "descriptor $(readlink $f)"; done
-            [ -e $p/root/bin/busybox ] || echo "root $(echo $p/root/*)"
-            [ -e $p/cwd/bin/busybox ] || echo "cwd $(echo $p/cwd/*)"
+            # A process that has ended meanwhile shows nothing: the pattern comes back as it is.
+            for place in root cwd; do
+                [ -e $p/$place/bin/busybox ] && continue
+                seen=$(echo $p/$place/*)
+                [ "$seen" = "$p/$place/*" ] || echo "$place $seen"
+            done
             # What cannot be written while it runs can be kept open until it has ended.
             (exec 9<$p/exe; for n in 1 2 3 4 5 6 7 8 9; do echo overwritten >/proc/self/fd/9 && break; usleep 2000; done)
         done 2>/dev/null; done' \
