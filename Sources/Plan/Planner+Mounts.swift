@@ -35,20 +35,18 @@ extension Planner {
     }
 
     /// How the container's own user namespace maps ids; `nil` where it has none, or none that the config tells.
-    static func mappingsOfContainer(_ spec: Spec) -> (uids: [IDMapping], gids: [IDMapping])? { nil }
+    static func mappingsOfContainer(_ spec: Spec) -> (uids: IDMap, gids: IDMap)? {
+        let linux = spec.linux
+        guard linux.namespace(.user) != nil, !linux.uidMappings.isEmpty, !linux.gidMappings.isEmpty else {
+            return nil
+        }
+        return (IDMap(linux.uidMappings), IDMap(linux.gidMappings))
+    }
 
     /// The owners that `idmap` without ranges asks for; `nil` where the container has no user namespace of its own.
     static func ownersOfContainer(_ spec: Spec) -> MappedOwners.Source? {
         if let path = spec.linux.namespace(.user)?.path { return .namespace(path: path) }
-        return mappingsOfContainer(spec).map { .ranges(uids: $0.uids, gids: $0.gids) }
-    }
-
-    /// The id outside that is `id` inside; ranges of `idmap=` that begin with `@` are relative to it.
-    static func outside(_ id: UInt32, _ map: [IDMapping]) -> UInt32? {
-        for range in map where id >= range.containerID && id - range.containerID < range.size {
-            return range.hostID + (id - range.containerID)
-        }
-        return nil
+        return mappingsOfContainer(spec).map { .ranges(uids: $0.uids.lines, gids: $0.gids.lines) }
     }
 }
 
@@ -194,7 +192,7 @@ private struct MountEntry {
     }
 
     private func absolute(
-        _ ranges: [OwnerOption.Range], _ map: [IDMapping]?
+        _ ranges: [OwnerOption.Range], _ map: IDMap?
     ) throws(Failure) -> [IDMapping] {
         var absolute: [IDMapping] = []
         for range in ranges {
@@ -205,7 +203,7 @@ private struct MountEntry {
             guard let map else {
                 throw failure("options", "\"@\" means ids of the container's user namespace, and it has none")
             }
-            guard let outside = Planner.outside(range.mapping.hostID, map) else {
+            guard let outside = map.outside(range.mapping.hostID) else {
                 throw failure("options", "the container's user namespace has no id \(range.mapping.hostID)")
             }
             absolute.append(

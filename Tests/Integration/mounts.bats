@@ -307,6 +307,47 @@ MAPS='uidMappings: [{containerID: 1000, hostID: 5, size: 1}, {containerID: 0, ho
     umount "$SOURCE/sub"
 }
 
+# In a user namespace whose ids begin at 100000 on the host.
+USER='.linux.namespaces += [{type: "user"}] | .linux.uidMappings = [{containerID: 0, hostID: 100000, size: 1000}] |
+    .linux.gidMappings = [{containerID: 0, hostID: 100000, size: 1000}]'
+
+@test "in a user namespace idmap shows the owners as that maps them" {
+    source_folder
+    chown 0:7 "$SOURCE/file"
+    chmod 777 "$SOURCE"
+    own_rootfs mounted
+    # The container's root may make nothing in there.
+    mkdir "$rootfs/a" "$rootfs/b" "$rootfs/c"
+    mounted 'stat -c %u:%g /a/file /b/file /c/file; touch /a/new; stat -c %u:%g /a/new' \
+        '{destination: "/a", source: $source, options: ["bind", "idmap"]}' '{destination: "/b", source: $source, options: ["bind"]}' \
+        '{destination: "/c", source: $source, options: ["bind", "idmap=uids=@0-5-1;gids=@7-6-1"]}' -- "$USER"
+    [ "$output" = $'0:7\n65534:65534\n5:6\n0:0' ]
+    [ "$(stat -c %u:%g "$SOURCE/new")" = 0:0 ]
+    refused_mount "user namespace has no id 1000" '{destination: "/a", source: $source, options: ["bind", "idmap=uids=@0-1000-1;gids=0-0-1"]}' "$USER"
+    # A folder that the container's root could not even get to.
+    chmod 700 "$BATS_TEST_TMPDIR"
+    mounted 'stat -c %u:%g /a/file' '{destination: "/a", source: $source, options: ["bind", "idmap"]}' -- "$USER"
+    [ "$output" = 0:7 ]
+    # The same in one that is joined.
+    start_script 'sleep 1000' "$USER"
+    local pid
+    pid=$(pid_of "$id")
+    mounted 'stat -c %u:%g /a/file' '{destination: "/a", source: $source, options: ["bind", "idmap"]}' -- \
+        '.linux.namespaces += [{type: "user", path: "/proc/'"$pid"'/ns/user"}]'
+    [ "$output" = 0:7 ]
+}
+
+@test "in a user namespace the host's views stand in for what it may not have" {
+    own_rootfs mounted
+    local -r interfaces=$(find /sys/class/net -mindepth 1 -printf '%f\n' | sort | tr '\n' ' ')
+    mounted 'ls /sys/class/net | sort | tr "\n" " "; touch /sys/x 2>/dev/null || echo " closed"' -- \
+        "$USER | del(.linux.namespaces[] | select(.type == \"network\"))"
+    [ "$output" = "$interfaces closed" ]
+    # The terminals' group is none of its groups.
+    mounted 'ls /dev/pts; echo x >/dev/null && stat -c %t:%T /dev/null' -- "$USER | .linux.gidMappings[0].size = 3"
+    [ "$output" = $'ptmx\n1:3' ]
+}
+
 # --- propagation ----------------------------------------------------------------------------------------------------
 
 # reaches FILTER [OPTION...]: whether what the container mounts in a shared volume is seen on the host, with rootfsPropagation
@@ -339,6 +380,7 @@ reaches() {
     # One that the parent opens, for its owners' sake, is no other.
     run ! reaches ".mounts[-1] += {$MAPS}"
     run ! reaches '.linux.rootfsPropagation = "rslave"' rshared
+    run ! reaches '.linux.rootfsPropagation = "rshared" | '"$USER" rshared
     run ! reaches '.linux.rootfsPropagation = "rprivate"' rshared
     run ! reaches '.linux.rootfsPropagation = "rshared"' rprivate
     run ! reaches '.linux.rootfsPropagation = "rshared"' rslave

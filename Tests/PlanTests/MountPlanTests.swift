@@ -170,15 +170,32 @@ struct OwnersPlanTests {
                 == "/mounts/0/options: \"@\" means ids of the container's user namespace, and it has none")
     }
 
-    @Test(
-        arguments: [(0, 100), (9, 109), (10, nil), (20, 7), (21, nil), (4_294_967_295, nil)]
-            as [(UInt32, UInt32?)])
-    func `an id of the container is one of the host`(id: UInt32, want: UInt32?) {
-        let map = [
-            IDMapping(containerID: 0, hostID: 100, size: 10),
-            IDMapping(containerID: 20, hostID: 7, size: 1),
-        ]
-        #expect(Planner.outside(id, map) == want)
+    @Test func `the container's own user namespace says how, and what ranges are relative to`() throws {
+        func inUserNamespace(_ word: String) throws -> MappedOwners.Source? {
+            try bound([word]) {
+                $0.linux.namespaces = [NamespaceSpec(.user)]
+                $0.linux.uidMappings = [IDMapping(containerID: 0, hostID: 100, size: 10)]
+                $0.linux.gidMappings = [IDMapping(containerID: 5, hostID: 200, size: 10)]
+            }.owners?.source
+        }
+        #expect(
+            try inUserNamespace("idmap")
+                == .ranges(
+                    uids: [IDMapping(containerID: 0, hostID: 100, size: 10)],
+                    gids: [IDMapping(containerID: 5, hostID: 200, size: 10)]))
+        #expect(
+            try inUserNamespace("idmap=uids=@7-9-1#8-9-1;gids=@7-5-3")
+                == .ranges(
+                    uids: [
+                        IDMapping(containerID: 7, hostID: 109, size: 1),
+                        IDMapping(containerID: 8, hostID: 9, size: 1),
+                    ],
+                    gids: [IDMapping(containerID: 7, hostID: 200, size: 3)]))
+        let failure = #expect(throws: Failure.self) {
+            try inUserNamespace("idmap=uids=@0-10-1;gids=0-0-1")
+        }
+        #expect(
+            failure?.message == "/mounts/0/options: the container's user namespace has no id 10")
     }
 
     @Test func `only bind mounts have mapped owners`() {

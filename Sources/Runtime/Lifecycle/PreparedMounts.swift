@@ -111,25 +111,21 @@ private enum OwnersNamespace {
     /// Such a namespace needs a process in it to be made, and no longer.
     private static func make(uids: [IDMapping], gids: [IDMapping]) throws(Failure) -> FileDescriptor {
         var pidfd: Int32 = -1
-        let answer = sys_spawn(UInt64(K_CLONE_NEWUSER), -1, &pidfd, waitToBeKilled, nil)
+        let answer = sys_spawn(
+            UInt64(K_CLONE_NEWUSER), -1, &pidfd, waitToBeKilled,
+            UnsafeMutableRawPointer(bitPattern: sys_getpid()))
         let pid = Int32(try checked("create a user namespace for the owners", answer))
         let process = HalfMade(pid: pid, pidfd: pidfd)
-        try Files.write(text(uids), to: "/proc/\(process.pid)/uid_map")
-        try Files.write(text(gids), to: "/proc/\(process.pid)/gid_map")
+        try Files.write(uids.map(\.line).joined(), to: "/proc/\(process.pid)/uid_map")
+        try Files.write(gids.map(\.line).joined(), to: "/proc/\(process.pid)/gid_map")
         return try FileDescriptor.open("/proc/\(process.pid)/ns/user")
-    }
-
-    private static func text(_ ranges: [IDMapping]) -> String {
-        var text = ""
-        for range in ranges { text += "\(range.containerID) \(range.hostID) \(range.size)\n" }
-        return text
     }
 }
 
-/// What the process in such a namespace does; it ends with its maker, if that dies early.
+/// What the process in such a namespace does; it ends with its maker, whose pid is the context, if that dies early.
 private func waitToBeKilled(_ context: UnsafeMutableRawPointer?) -> Int32 {
     _ = sys_prctl(Int32(K_PR_SET_PDEATHSIG), UInt(SIGKILL))
-    // Its maker might have died before that; it then has been given to another, outside of this pid namespace or not.
-    while sys_getppid() > 1 { _ = sys_sleep_microseconds(1_000_000) }
+    // Its maker might have died before that.
+    while sys_getppid() == Int(bitPattern: context) { _ = sys_sleep_microseconds(1_000_000) }
     return 0
 }
